@@ -1,0 +1,81 @@
+"""What every engine can do: JSON-ready jobs in, events out. No engine knows of the queue, the gallery or the page.
+
+An engine runs on threads or in a process of its own and calls `on_event` from there, in order for each job. The last
+event of a job has the state finished, failed or cancelled; after it the engine has forgotten the job. An engine that
+dies says so with `on_death`; whoever submitted decides what runs again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Mapping, Protocol
+
+from toolkit.jobs import JobState
+from toolkit.request import GenerationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class EngineJob:
+    """A resolved request under the id that its events carry; `exact` keeps it out of any shared batch."""
+
+    id: str
+    request: GenerationRequest
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A finished picture as raw RGB bytes (height × width × 3), as it crosses from process to process."""
+
+    width: int
+    height: int
+    rgb: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEvent:
+    """One moment of a job inside the engine; the meaning of the fields is that of `toolkit.jobs.JobEvent`.
+
+    `pictures` come with the state finished, in the order of their seeds. `facts` are what the picture's metadata
+    should say of the machine that drew it: {"dtype", "batch", "device", "engine"}.
+    """
+
+    job_id: str
+    state: JobState
+    phase: str = "queued"
+    step: int = 0
+    steps: int = 0
+    previews: tuple[bytes, ...] = field(default=(), repr=False)
+    pictures: tuple[Picture, ...] = field(default=(), repr=False)
+    error: str | None = None
+    note: str | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+OnEvent = Callable[[EngineEvent], None]
+OnDeath = Callable[[str], None]
+
+
+class Engine(Protocol):
+    """The four verbs of an engine; `capacity` is how many jobs it takes at once."""
+
+    capacity: int
+
+    def start(self, on_event: OnEvent, on_death: OnDeath) -> None:
+        """Make ready to take jobs; returns at once, a job that comes early waits for the engine. May be called again after `on_death`."""
+
+    def submit(self, job: EngineJob) -> None:
+        """Take a job; never raises for what is wrong with it (its last event says so)."""
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job within one denoising step; does nothing for a job that has ended."""
+
+    def warm(self, model: str) -> None:
+        """Load a model before anybody asks for it; errors wait for the job that needs it."""
+
+    def stats(self) -> Mapping[str, Any]:
+        """JSON-ready facts: {"engine", "alive", "device", "dtype", "models": [{"id", "bytes", "warm"}], …}."""
+
+    def close(self) -> None:
+        """End all jobs as cancelled and free everything; may be called twice."""

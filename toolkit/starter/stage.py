@@ -1,0 +1,65 @@
+"""What every training stage needs: a time budget that survives a restart, a learning rate over it, and a progress line."""
+
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+
+def device_and_dtype() -> tuple[torch.device, torch.dtype]:
+    """The GPU when there is one, else the CPU; and bfloat16, which both multiply natively or emulate well."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu"), torch.bfloat16
+
+
+class Budget:
+    """A stage's clock: `seconds` of training in all, `spent` of them so far, kept across restarts by `state()`."""
+
+    def __init__(self, seconds: float, label: str):
+        self.seconds, self.label = seconds, label
+        self.spent, self.step, self._last, self._shown = 0.0, 0, time.monotonic(), 0.0
+
+    def tick(self) -> bool:
+        """Counts one step and says whether there is time for another."""
+        now = time.monotonic()
+        self.spent, self._last, self.step = self.spent + now - self._last, now, self.step + 1
+        return self.spent < self.seconds
+
+    def pause(self) -> None:
+        """Leaves the time since the last tick uncounted, such as that of drawing samples."""
+        self._last = time.monotonic()
+
+    def rate(self, peak: float, warm_up: int, floor: float = 0.02) -> float:
+        """The learning rate now: linear warm-up by steps, then a cosine over the time budget down to floor x peak."""
+        part = min(1.0, self.spent / self.seconds)
+        return peak * min(1.0, (self.step + 1) / warm_up) * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * part)))
+
+    def show(self, text: str, every: float = 10.0) -> None:
+        """Prints the progress bar at most every `every` seconds."""
+        if self.spent - self._shown < every:
+            return
+        self._shown = self.spent
+        part = min(1.0, self.spent / self.seconds)
+        bar = "#" * int(part * 20) + "." * (20 - int(part * 20))
+        end = "\r" if sys.stdout.isatty() else "\n"
+        print(f"{self.label} [{bar}] {self.spent:5.0f}/{self.seconds:.0f} s  step {self.step}  {text}", end=end, flush=True)
+
+    def state(self) -> dict:
+        """What to save beside the weights."""
+        return {"spent": self.spent, "step": self.step}
+
+    def load(self, state: dict) -> None:
+        """Continues from a saved state."""
+        self.spent = self._shown = state["spent"]
+        self.step = state["step"]
+        self.pause()
+
+
+def save_atomically(state: dict, path: Path) -> None:
+    """Writes a checkpoint so that a crash leaves the last one whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    os.replace(part, path)
