@@ -1,0 +1,181 @@
+"""Between the queue and the engine: hands jobs over, saves what comes back, and starts a dead engine again."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from collections import deque
+from dataclasses import replace
+from typing import Callable, Mapping
+
+from PIL import Image
+
+from toolkit.engine.protocol import Engine, EngineEvent, EngineJob, Picture
+from toolkit.errors import StorageError
+from toolkit.gallery import Gallery
+from toolkit.jobs import GeneratedImage, JobEvent, JobState, Who
+from toolkit.queue import JobQueue, QueuedJob
+
+log = logging.getLogger(__name__)
+
+Publish = Callable[[JobEvent, Who], None]
+
+MAX_DEATHS_OF_A_JOB = 2
+RESTARTS_ALLOWED, RESTART_WINDOW = 3, 60.0
+
+
+class Dispatcher:
+    """One thread that keeps the engine as busy as its capacity allows; events are published as `JobEvent`s."""
+
+    def __init__(
+        self, engine: Engine, queue: JobQueue, gallery: Gallery, publish: Publish, *, keep_images: bool
+    ) -> None:
+        self._engine, self._queue, self._gallery, self._publish = engine, queue, gallery, publish
+        self._keep_images = keep_images
+        self._running: dict[str, QueuedJob] = {}
+        self._notes: dict[str, str] = {}
+        self._changed = threading.Condition()
+        self._closing = False
+        self._engine_failed: str | None = None
+        self._deaths: deque[float] = deque(maxlen=RESTARTS_ALLOWED)
+        self._thread = threading.Thread(target=self._loop, name="limner-dispatch", daemon=True)
+
+    def start(self) -> None:
+        self._engine.start(self._on_event, self._on_death)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at the queue again: a job was added, or one was cancelled."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def cancel(self, job_id: str) -> None:
+        self._engine.cancel(job_id)
+
+    @property
+    def failure(self) -> str | None:
+        """Why the engine is not started again any more; None while it is."""
+        return self._engine_failed
+
+    @property
+    def restarting(self) -> bool:
+        """True from an engine's death until it has drawn something again, at most the restart window."""
+        return bool(self._deaths) and time.monotonic() - self._deaths[-1] < RESTART_WINDOW and bool(self._notes)
+
+    def close(self) -> None:
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._engine.close()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+
+    def _loop(self) -> None:
+        while True:
+            with self._changed:
+                while not self._closing and not self._room():
+                    self._changed.wait()
+                if self._closing:
+                    return
+                job = self._queue.take()
+                if job is None:
+                    self._changed.wait()
+                    continue
+                if self._engine_failed:
+                    self._end(job, JobState.FAILED, error=self._engine_failed)
+                    continue
+                self._running[job.id] = job
+            self._publish(JobEvent(job.id, JobState.RUNNING, phase="loading", note=self._notes.get(job.id)), job.who)
+            self._engine.submit(EngineJob(job.id, job.request, exact=job.exact or job.alone))
+
+    def _room(self) -> bool:
+        """A job that ended an engine once runs alone, so that a second death names the culprit."""
+        if any(job.alone for job in self._running.values()) or self._queue.next_is_alone() and self._running:
+            return False
+        return len(self._running) < self._engine.capacity
+
+    def _on_event(self, event: EngineEvent) -> None:
+        job = self._running.get(event.job_id)
+        if job is None:
+            return
+        if not event.state.ended:
+            self._publish(self._told(event), job.who)
+            return
+        images: tuple[GeneratedImage, ...] = ()
+        if event.state is JobState.FINISHED:
+            self._publish(replace(self._told(event), state=JobState.RUNNING, phase="saving"), job.who)
+            try:
+                images = self._save(job, event.pictures, event.facts)
+            except StorageError as error:
+                event = replace(event, state=JobState.FAILED, error=str(error))
+        self._leave(job.id)
+        self._end(job, event.state, error=event.error, seconds=event.seconds, images=images, note=event.note)
+
+    def _told(self, event: EngineEvent) -> JobEvent:
+        return JobEvent(
+            event.job_id, event.state, phase=event.phase, step=event.step, steps=event.steps,
+            previews=event.previews, note=event.note or self._notes.get(event.job_id), seconds=event.seconds,
+        )  # fmt: skip
+
+    def _save(
+        self, job: QueuedJob, pictures: tuple[Picture, ...], facts: Mapping[str, object]
+    ) -> tuple[GeneratedImage, ...]:
+        saved = []
+        for index, picture in enumerate(pictures):
+            image = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
+            request = replace(job.request, count=1, seed=(job.request.seed or 0) + index)
+            one = self._gallery.save(image, request, who=job.who, job_id=job.id, index=index, facts=facts)
+            saved.append(one if self._keep_images else replace(one, image=None))
+        return tuple(saved)
+
+    def _end(
+        self, job: QueuedJob, state: JobState, *, error: str | None = None, seconds: Mapping[str, float] | None = None,
+        images: tuple[GeneratedImage, ...] = (), note: str | None = None,
+    ) -> None:  # fmt: skip
+        self._queue.finish(job.id, state, error, seconds)
+        note = note or self._notes.pop(job.id, None)
+        self._publish(
+            JobEvent(job.id, state, phase="saving", images=images, error=error, note=note, seconds=seconds or {}),
+            job.who,
+        )
+
+    def _leave(self, job_id: str) -> None:
+        with self._changed:
+            self._running.pop(job_id, None)
+            self._changed.notify_all()
+
+    def _on_death(self, reason: str) -> None:
+        """Put the engine's jobs back once, each alone; a job that was there twice is the likely cause and fails."""
+        with self._changed:
+            if self._closing:
+                return
+            lost, self._running = list(self._running.values()), {}
+        log.warning("the engine stopped (%s) with %d jobs", reason, len(lost))
+        for job in lost:
+            if self._queue.put_back(job.id, alone=True) >= MAX_DEATHS_OF_A_JOB:
+                self._end(
+                    job, JobState.FAILED,
+                    error="The engine stopped twice while it drew this; try a smaller size or fewer pictures at once.",
+                )  # fmt: skip
+                continue
+            self._notes[job.id] = "The engine stopped and was started again; this is being drawn again."
+            self._publish(JobEvent(job.id, JobState.QUEUED, note=self._notes[job.id]), job.who)
+        self._deaths.append(time.monotonic())
+        if len(self._deaths) == RESTARTS_ALLOWED and self._deaths[-1] - self._deaths[0] < RESTART_WINDOW and not lost:
+            self._engine_failed = f"The engine can't be started: {reason}"
+        else:
+            self._engine.start(self._on_event, self._on_death)
+        self.wake()
+
+
+def check_space(gallery: Gallery, pixels: int, count: int) -> None:
+    """Raise StorageError before anything is drawn when the disk could not take the pictures three times over."""
+    needed = max(32_000_000, 3 * 3 * pixels * count)
+    free = shutil.disk_usage(gallery.folder).free
+    if free < needed:
+        raise StorageError(
+            f"The disk with {gallery.folder} has {free / 1e6:.0f} MB left and {needed / 1e6:.0f} MB are needed; "
+            "free some space, or choose another folder with --data."
+        )

@@ -1,0 +1,132 @@
+"""From a request as asked to a request that can be drawn: every "auto" made concrete, every wrong value refused."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Mapping
+
+from toolkit.errors import ModelError, RequestError
+from toolkit.geometry import Size
+from toolkit.request import GenerationRequest, Written
+from toolkit.samplers import find_sampler
+
+if TYPE_CHECKING:
+    from toolkit.models import ModelFile, ModelIndex
+    from toolkit.styles import StyleLibrary
+
+MAX_PROMPT = 10_000
+MAX_STEPS = 150
+MAX_COUNT = 16
+MAX_SIDE = 4096
+MAX_SEED = 2**32 - 1
+GUIDANCE = (1.0, 30.0)
+
+
+def prepare(request: GenerationRequest, models: ModelIndex, styles: StyleLibrary) -> GenerationRequest:
+    """Resolve `request`; raise RequestError with the field that is wrong and what would be right.
+
+    Preparing a resolved request changes nothing, so a saved picture's request draws the same picture again.
+    """
+    _check_text(request)
+    model = _model(request.model, models)
+    request = _apply_styles(request, styles)
+    if not request.prompt.strip():
+        raise RequestError("prompt", "The prompt is empty: type what you want to see, for example “a red fish”.")
+    return replace(
+        request,
+        model=model.id,
+        size=_size(request.size, model),
+        sampling=_sampling(request, model),
+        count=_whole("count", "pictures at once", request.count, 1, MAX_COUNT),
+        seed=_seed(request),
+    )
+
+
+def _check_text(request: GenerationRequest) -> None:
+    for field, text in (("prompt", request.prompt), ("negative", request.negative)):
+        if len(text) > MAX_PROMPT:
+            raise RequestError(field, f"The {field} text has {len(text):,} characters; at most {MAX_PROMPT:,} work.")
+        if any(ord(letter) < 32 and letter not in "\n\r\t" or 0xD800 <= ord(letter) <= 0xDFFF for letter in text):
+            raise RequestError(field, f"The {field} text holds a control character; type it again without it.")
+
+
+def _model(name: str, models: ModelIndex) -> ModelFile:
+    try:
+        return models.find(name)
+    except ModelError as error:
+        raise RequestError("model", str(error)) from error
+
+
+def _apply_styles(request: GenerationRequest, styles: StyleLibrary) -> GenerationRequest:
+    if not request.styles:
+        return request
+    for style in request.styles:
+        if style not in styles.styles:
+            near = get_close_matches(style, styles.styles, n=1)
+            hint = f" Did you mean “{near[0]}”?" if near else ""
+            raise RequestError("styles", f"There is no style “{style}”.{hint}")
+    prompt, negative = styles.apply(request.prompt, request.negative, request.styles)
+    written = Written(request.prompt, request.negative, request.styles)
+    return replace(request, prompt=prompt, negative=negative, styles=(), written=written)
+
+
+def _size(size: Size | None, model: ModelFile) -> Size:
+    if size is None:
+        return Size(*model.card["native_size"])
+    multiple = int(model.card["size_multiple"])
+    low = 8 * multiple
+    right = Size(*(min(MAX_SIDE // multiple * multiple, max(low, side)) for side in size.snap(multiple)))
+    if min(size) < low or max(size) > MAX_SIDE:
+        raise RequestError("size", f"{size} won't work: each side must be {low} to {MAX_SIDE} pixels. Try {right}.")
+    if size != right:
+        raise RequestError(
+            "size", f"{size} won't work with this model: both sides must be multiples of {multiple}. Try {right}."
+        )
+    return size
+
+
+def _sampling(request: GenerationRequest, model: ModelFile) -> Any:
+    defaults: Mapping[str, Any] = model.card["defaults"]
+    asked = request.sampling
+    sampler, schedule_in_name = find_sampler(defaults["sampler"] if asked.sampler == "auto" else asked.sampler)
+    schedule = asked.schedule
+    if schedule == "auto":
+        schedule = schedule_in_name or defaults.get("schedule") or sampler.default_schedule
+        schedule = schedule if schedule in sampler.schedules else "normal"
+    elif schedule not in sampler.schedules:
+        known = ", ".join(sampler.schedules)
+        raise RequestError(
+            "sampling.schedule", f"{sampler.label} has no schedule “{schedule}”; it has: auto, {known}."
+        )
+    steps = defaults["steps"] if asked.steps is None else asked.steps
+    guidance = defaults["guidance"] if asked.guidance is None else asked.guidance
+    if not (math.isfinite(guidance) and GUIDANCE[0] <= guidance <= GUIDANCE[1]):
+        raise RequestError(
+            "sampling.guidance",
+            f"A guidance of {guidance} won't work: it must be a number from {GUIDANCE[0]:g} to {GUIDANCE[1]:g}.",
+        )
+    return replace(
+        asked,
+        sampler=sampler.name,
+        schedule=schedule,
+        steps=_whole("sampling.steps", "steps", steps, 1, MAX_STEPS),
+        guidance=float(guidance),
+    )
+
+
+def _whole(field: str, label: str, value: int, low: int, high: int) -> int:
+    if not low <= value <= high:
+        raise RequestError(field, f"{value:,} {label} won't work: choose from {low} to {high}.")
+    return value
+
+
+def _seed(request: GenerationRequest) -> int:
+    last = MAX_SEED - request.count + 1
+    if request.seed is None:
+        return random.SystemRandom().randrange(last + 1)
+    if not 0 <= request.seed <= last:
+        raise RequestError("seed", f"The seed {request.seed} won't work: choose a whole number from 0 to {last}.")
+    return request.seed
