@@ -65,10 +65,14 @@ class Dispatcher:
         return bool(self._deaths) and time.monotonic() - self._deaths[-1] < RESTART_WINDOW and bool(self._notes)
 
     def close(self) -> None:
+        """Stop the engine; what it was drawing is marked interrupted and waits for somebody to run it again."""
         with self._changed:
             self._closing = True
+            lost, self._running = list(self._running.values()), {}
             self._changed.notify_all()
         self._engine.close()
+        for job in lost:
+            self._end(job, JobState.INTERRUPTED, error="The studio was closed while this was being drawn.")
         if self._thread.is_alive():
             self._thread.join(timeout=10)
 
