@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Mapping
 from toolkit.errors import ModelError, RequestError
 from toolkit.geometry import Size
 from toolkit.request import GenerationRequest, Written
-from toolkit.samplers import find_sampler
+from toolkit.samplers import choose_schedule, find_sampler
 
 if TYPE_CHECKING:
     from toolkit.models import ModelFile, ModelIndex
@@ -25,13 +25,17 @@ MAX_SEED = 2**32 - 1
 GUIDANCE = (1.0, 30.0)
 
 
-def prepare(request: GenerationRequest, models: ModelIndex, styles: StyleLibrary) -> GenerationRequest:
+def prepare(
+    request: GenerationRequest, models: ModelIndex, styles: StyleLibrary, *, paths: bool = True
+) -> GenerationRequest:
     """Resolve `request`; raise RequestError with the field that is wrong and what would be right.
 
     Preparing a resolved request changes nothing, so a saved picture's request draws the same picture again.
+    `paths` says whether a model may be named by a folder; only somebody at the machine should do that.
     """
+    request = GenerationRequest.from_dict(request.to_dict())  # a script may hand over values of any type
     _check_text(request)
-    model = _model(request.model, models)
+    model = _model(request.model, models, paths)
     request = _apply_styles(request, styles)
     if not request.prompt.strip():
         raise RequestError("prompt", "The prompt is empty: type what you want to see, for example “a red fish”.")
@@ -53,7 +57,9 @@ def _check_text(request: GenerationRequest) -> None:
             raise RequestError(field, f"The {field} text holds a control character; type it again without it.")
 
 
-def _model(name: str, models: ModelIndex) -> ModelFile:
+def _model(name: str, models: ModelIndex, paths: bool) -> ModelFile:
+    if not paths and name not in {model.id for model in models.list()}:
+        raise RequestError("model", f"There is no model called “{name}” in this studio.")
     try:
         return models.find(name)
     except ModelError as error:
@@ -92,15 +98,9 @@ def _sampling(request: GenerationRequest, model: ModelFile) -> Any:
     defaults: Mapping[str, Any] = model.card["defaults"]
     asked = request.sampling
     sampler, schedule_in_name = find_sampler(defaults["sampler"] if asked.sampler == "auto" else asked.sampler)
-    schedule = asked.schedule
-    if schedule == "auto":
-        schedule = schedule_in_name or defaults.get("schedule") or sampler.default_schedule
-        schedule = schedule if schedule in sampler.schedules else "normal"
-    elif schedule not in sampler.schedules:
-        known = ", ".join(sampler.schedules)
-        raise RequestError(
-            "sampling.schedule", f"{sampler.label} has no schedule “{schedule}”; it has: auto, {known}."
-        )
+    if asked.schedule != "auto":
+        schedule_in_name = None
+    schedule = choose_schedule(sampler, schedule_in_name or asked.schedule, defaults.get("schedule"))
     steps = defaults["steps"] if asked.steps is None else asked.steps
     guidance = defaults["guidance"] if asked.guidance is None else asked.guidance
     if not (math.isfinite(guidance) and GUIDANCE[0] <= guidance <= GUIDANCE[1]):

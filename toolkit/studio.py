@@ -141,13 +141,13 @@ class Studio:
         self._dispatcher.close()
         self._database.close()
 
-    def prepare(self, request: GenerationRequest) -> GenerationRequest:
+    def prepare(self, request: GenerationRequest, who: Who = OWNER) -> GenerationRequest:
         """The request with every "auto" made concrete; raise RequestError for what can't be drawn."""
-        return prepare(request, self.models, self.styles)
+        return prepare(request, self.models, self.styles, paths=who.role == OWNER.role)
 
     def submit(self, request: GenerationRequest, who: Who = OWNER, exact: bool = False) -> Job:
         """Check, admit and queue a request; raise RequestError, NotAdmitted or StorageError and queue nothing."""
-        resolved = self.prepare(request)
+        resolved = self.prepare(request, who)
         check_space(self.gallery, resolved.size.pixels, resolved.count)
         with self._lock:
             admit(
