@@ -63,7 +63,10 @@ class Engine(Protocol):
     capacity: int
 
     def start(self, on_event: OnEvent, on_death: OnDeath) -> None:
-        """Make ready to take jobs; returns at once, a job that comes early waits for the engine. May be called again after `on_death`."""
+        """Make ready to take jobs; returns at once, a job that comes early waits for the engine.
+
+        May be called again after `on_death`.
+        """
 
     def submit(self, job: EngineJob) -> None:
         """Take a job; never raises for what is wrong with it (its last event says so)."""
