@@ -1,0 +1,131 @@
+"""The command line: reads it, sees to the environment that the command needs, and runs the command inside."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any, NoReturn, Sequence
+
+from toolkit import environment
+from toolkit.commands import COMMANDS
+from toolkit.errors import LimnerError
+
+DESCRIPTION = "Limner: a studio for designers who draw with diffusion models. Without a command it opens the page."
+
+# Flags that stand for a field of `toolkit.settings.Settings`, whichever command has them.
+_SETTINGS = ("data", "host", "port", "dtype", "threads")
+
+# Flags that every command takes, before or after its name.
+_SHARED = ("--data", "--torch-index")
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that refuses with one sentence instead of its whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        sentence = message[:1].upper() + message[1:].rstrip(".")
+        self.exit(2, f"{sentence}. `{self.prog} --help` shows what works.\n")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command line `argv`; returns the exit code (2 for anything a person can put right)."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    args = read(argv)
+    try:
+        return _run(args, argv)
+    except LimnerError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
+
+
+def read(argv: Sequence[str]) -> argparse.Namespace:
+    """The parsed command line: `serve` when no command is named; what follows `test` is kept as `rest`, for pytest."""
+    before, words = _take_shared(argv, stop=True)
+    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
+        words = ["serve", *words]
+    rest: list[str] = []
+    if words[0] == "test" and words[1:2] not in (["-h"], ["--help"]):
+        after, rest = _take_shared(words[1:], stop=False)
+        words = ["test", *after]
+    args = _parser().parse_args([*before, *words])
+    args.rest = rest
+    return args
+
+
+def _take_shared(words: Sequence[str], *, stop: bool) -> tuple[list[str], list[str]]:
+    """Divide `words` into the flags that every command shares, with their values, and the others.
+
+    With `stop`, only those before the first other word are taken.
+    """
+    shared: list[str] = []
+    others: list[str] = []
+    place = 0
+    while place < len(words):
+        length = 2 if words[place] in _SHARED else 1
+        if length == 2 or words[place].startswith(tuple(f"{flag}=" for flag in _SHARED)):
+            shared += words[place : place + length]
+        elif stop:
+            return shared, list(words[place:])
+        else:
+            others.append(words[place])
+        place += length
+    return shared, others
+
+
+def _parser() -> Parser:
+    from toolkit import __version__
+
+    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    shared.add_argument(
+        "--data", metavar="DIR", help="folder for pictures, database and settings (default: data, in this folder)"
+    )
+    shared.add_argument(
+        "--torch-index", metavar="URL", help="fetch torch and torchvision from this package index, once and from then on"
+    )
+    parser = Parser(prog="launch.py", description=DESCRIPTION, parents=[shared])
+    parser.add_argument("--version", action="version", version=f"Limner {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        try:
+            module = command.load()
+        except ImportError:  # until every part is written
+            continue
+        one = commands.add_parser(name, help=module.HELP, description=module.HELP, parents=[shared])
+        module.add_arguments(one)
+    return parser
+
+
+def _run(args: argparse.Namespace, argv: Sequence[str]) -> int:
+    command = COMMANDS[args.command]
+    module = command.load()
+    if hasattr(module, "check"):
+        module.check(args, os.environ)
+    needs = module.needs(args) if hasattr(module, "needs") else command.needs
+    torch_index = getattr(args, "torch_index", None)
+    if needs:
+        environment.ensure(needs, torch_index=torch_index)
+    elif not environment.ready("page"):
+        return module.run(args, None)
+    if not environment.inside():
+        return environment.run_inside(argv)
+    if not command.settings:
+        return module.run(args, None)
+    from toolkit.settings import load_settings
+
+    settings = load_settings(**settings_flags(args))
+    if settings.threads is not None:
+        # Read by torch when it is imported, here or in the engine's process.
+        os.environ["OMP_NUM_THREADS"] = str(settings.threads)
+    return module.run(args, settings)
+
+
+def settings_flags(args: argparse.Namespace) -> dict[str, Any]:
+    """The flags of `args` that override settings, without those that were not given."""
+    values = {name: getattr(args, name, None) for name in _SETTINGS}
+    return {name: value for name, value in values.items() if value is not None}
