@@ -7,6 +7,7 @@ uploads); a new version may add others, and those stay closed until somebody nam
 from __future__ import annotations
 
 import re
+import secrets
 from collections import OrderedDict
 from typing import Any, Awaitable, Callable, Iterable, MutableMapping
 from urllib.parse import parse_qs
@@ -76,6 +77,13 @@ class Guard:
         self.keys = keys
         self.hosts = frozenset(hosts)
         self._sessions: OrderedDict[str, str] = OrderedDict()
+        self._tickets: set[str] = set()
+
+    def ticket(self) -> str:
+        """A start link's token that works once: what is handed to a browser can be read in the list of processes."""
+        ticket = secrets.token_urlsafe(24)
+        self._tickets.add(ticket)
+        return ticket
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -150,7 +158,9 @@ class Guard:
         return self.keys.open(value) if value else None
 
     def _start(self, token: str) -> Response:
-        if not self.keys.is_owner_token(token):
+        if token in self._tickets:
+            self._tickets.discard(token)
+        elif not self.keys.is_owner_token(token):
             return PlainTextResponse(
                 "This start link isn't valid. Use the one that the studio printed when it started.", 403
             )

@@ -1,0 +1,129 @@
+"""What there is to choose from: styles, sizes, models, samplers and examples, as JSON for the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import ModelError
+from toolkit.samplers import SAMPLERS
+from toolkit.starter.words import unknown_words
+from toolkit.styles import load_sizes
+
+if TYPE_CHECKING:
+    from toolkit.models import ModelFile
+    from toolkit.studio import Studio
+
+SIZES = Path(__file__).resolve().parent.parent / "presets" / "sizes.toml"
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
+
+
+def catalogue(studio: Studio) -> dict[str, Any]:
+    """Everything to choose from, and the sentences about presets that were skipped. Reads files, so it may block."""
+    problems = list(studio.styles.problems)
+    models = studio.models.list()
+    return {
+        "styles": [_style(style) for style in studio.styles.styles.values()],
+        "sizes": _sizes(models, problems),
+        "models": [_model(model) for model in models],
+        "samplers": [
+            {"name": s.name, "label": s.label, "schedules": list(s.schedules), "default_schedule": s.default_schedule}
+            for s in SAMPLERS
+        ],
+        "examples": [example for model in models for example in _examples(model)],
+        "problems": problems,
+    }
+
+
+def unknown(studio: Studio, prompt: str, model_name: str) -> dict[str, Any]:
+    """The words of a prompt that a model doesn't know; only a model whose card lists its words can say."""
+    try:
+        model = studio.models.find(model_name) if model_name in {m.id for m in studio.models.list()} else None
+    except ModelError:
+        model = None
+    words = unknown_words(prompt, model.card) if model is not None and model.card.get("known_words") else []
+    return {"unknown": words, "sentence": _sentence(words, model)}
+
+
+def example_file(studio: Studio, model_id: str, number: int) -> Path | None:
+    """The picture of a model's example; only a file inside the model's own folder."""
+    model = next((model for model in studio.models.list() if model.id == model_id), None)
+    examples = model.card.get("examples", []) if model is not None else []
+    if model is None or not 0 <= number < len(examples):
+        return None
+    return _example_path(model, examples[number])
+
+
+def _style(style: Any) -> dict[str, Any]:
+    return {
+        "id": style.id,
+        "name": style.name,
+        "group": style.group,
+        "description": style.description,
+        "prompt": style.prompt,
+        "negative": style.negative,
+        "preview": f"/limner/styles/{style.id}/preview" if style.preview_path is not None else None,
+    }
+
+
+def _sizes(models: list[ModelFile], problems: list[str]) -> list[dict[str, Any]]:
+    plain = []
+    for named in load_sizes(SIZES, problems):
+        at = {m.id: list(named.at(m.card["native_size"], int(m.card["size_multiple"]))) for m in models}
+        first = next(iter(at.values()), list(named.size))
+        plain.append(
+            {
+                "id": named.id,
+                "name": named.name,
+                "group": named.group,
+                "note": named.note,
+                "ratio": named.ratio[0] / named.ratio[1],
+                "width": first[0],
+                "height": first[1],
+                "at": at,
+            }
+        )
+    return plain
+
+
+def _model(model: ModelFile) -> dict[str, Any]:
+    card = model.card
+    return {
+        "id": model.id,
+        "title": model.title,
+        "family": model.family,
+        "licence": model.licence,
+        "bytes": model.bytes,
+        "native_size": list(card["native_size"]),
+        "size_multiple": card["size_multiple"],
+        "defaults": dict(card["defaults"]),
+        "known_words": list(card.get("known_words") or ()),
+    }
+
+
+def _examples(model: ModelFile) -> list[dict[str, Any]]:
+    return [
+        {
+            "model": model.id,
+            "prompt": example["prompt"],
+            "seed": example.get("seed"),
+            "picture": f"/limner/models/{model.id}/examples/{number}" if _example_path(model, example) else None,
+        }
+        for number, example in enumerate(model.card.get("examples") or ())
+    ]
+
+
+def _example_path(model: ModelFile, example: dict[str, Any]) -> Path | None:
+    name = example.get("file") or example.get("image")
+    if not isinstance(name, str):
+        return None
+    folder = Path(model.path).resolve()
+    path = (folder / name).resolve()
+    return path if path.is_relative_to(folder) and path.suffix.lower() in PICTURES and path.is_file() else None
+
+
+def _sentence(words: list[str], model: ModelFile | None) -> str:
+    if not words or model is None:
+        return ""
+    named = ", ".join(f"“{word}”" for word in words[:5]) + (" and others" if len(words) > 5 else "")
+    return f"The starter model doesn't know {named}; a bigger model will."

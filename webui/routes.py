@@ -1,0 +1,280 @@
+"""The routes that the page's own scripts use, each answering for the person behind the request and nobody else.
+
+GET  /limner/state                   {"engine": {"state", "note"}, "role", "jobs": [job]}
+GET  /limner/events                  server-sent events; each is that same whole state, at most four a second
+POST /limner/jobs                    {"request": {…}, "exact": false} → {"id"}; 4xx {"field", "error"} and nothing queued
+POST /limner/jobs/{id}/cancel        stop within a step;  POST /limner/jobs/{id}/again  the same as a new job → {"id"}
+GET  /limner/pictures?search=&before=&limit=   {"pictures": [picture], "next": id or null, "count"}, newest first
+GET  /limner/pictures/{id}.png       the saved file itself (?download=1 to save it);  …/{id}/thumb  256 pixels
+DELETE /limner/pictures/{id}         hides it;  POST /limner/pictures/{id}/restore  takes that back
+POST /limner/read-settings           a picture file as the body → {"request", "facts", "sentences"}
+POST /limner/words                   {"prompt", "model"} → {"unknown": [word], "sentence"}
+GET  /limner/catalogue               styles, sizes, models, samplers, examples, problems
+
+A browser keeps at most six connections to one host, and an open event stream is one of them: a page that is hidden
+closes its stream and opens it again when it is looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Mapping
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from toolkit.errors import LimnerError, MetadataError, ModelError, NotAdmitted, RequestError, StorageError
+from toolkit.jobs import JobState
+from toolkit.metadata import read_settings
+from toolkit.request import GenerationRequest
+from webui.catalogue import catalogue, example_file, unknown
+from webui.feed import Feed, dump, picture_view
+from webui.guard import MAX_PICTURE_BODY
+from webui.visitors import who_of
+
+if TYPE_CHECKING:
+    from toolkit.studio import Job, Studio
+
+log = logging.getLogger(__name__)
+
+PAGE_OF_PICTURES = 60
+HEARTBEAT = 15.0
+KEEP = {"cache-control": "private, max-age=31536000, immutable"}
+NOTHING = "There is nothing here."
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+class Missing(LimnerError):
+    """What was asked for isn't there, or isn't this person's: both sound the same from outside."""
+
+
+def limner_routes(studio: Studio, feed: Feed) -> list[Route]:
+    """All routes under /limner of one studio; the guard must stand in front of them."""
+    desk = Desk(studio, feed)
+    table: list[tuple[str, str, Answer]] = [
+        ("GET", "/limner/state", desk.state),
+        ("POST", "/limner/jobs", desk.submit),
+        ("POST", "/limner/jobs/{id}/cancel", desk.cancel),
+        ("POST", "/limner/jobs/{id}/again", desk.again),
+        ("GET", "/limner/pictures", desk.pictures),
+        ("GET", "/limner/pictures/{id}.png", desk.picture),
+        ("GET", "/limner/pictures/{id}/thumb", desk.thumb),
+        ("DELETE", "/limner/pictures/{id}", desk.delete),
+        ("POST", "/limner/pictures/{id}/restore", desk.restore),
+        ("POST", "/limner/read-settings", desk.read_settings),
+        ("POST", "/limner/words", desk.words),
+        ("GET", "/limner/catalogue", desk.catalogue),
+        ("GET", "/limner/styles/{id}/preview", desk.style_preview),
+        ("GET", "/limner/models/{id}/examples/{number:int}", desk.example),
+    ]
+    routes = [Route(path, answered(answer), methods=[method]) for method, path, answer in table]
+    return [Route("/limner/events", Events(feed), methods=["GET"]), *routes]
+
+
+def answered(answer: Answer) -> Answer:
+    """Turn our errors into {"field", "error"} with a fitting status; anything else is logged and told in one sentence."""
+
+    async def wrapped(request: Request) -> Response:
+        try:
+            return await answer(request)
+        except NotAdmitted as error:
+            headers = {"retry-after": f"{error.retry_after:.0f}"} if error.retry_after else {}
+            plain = {"field": error.field, "error": str(error), "retry_after": error.retry_after}
+            return reply(plain, 429 if error.retry_after else 403, headers)
+        except RequestError as error:
+            return reply({"field": error.field, "error": str(error)}, 422)
+        except Missing as error:
+            return reply({"field": None, "error": str(error)}, 404)
+        except (MetadataError, ModelError, StorageError) as error:
+            field, status = {MetadataError: ("file", 422), ModelError: ("model", 422)}.get(type(error), (None, 507))
+            return reply({"field": field, "error": str(error)}, status)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except Exception:  # page boundary: the person gets a sentence, the log gets the traceback
+            log.exception("%s %s failed", request.method, request.url.path)
+            return reply({"field": None, "error": "Something went wrong in the studio; its log says what."}, 500)
+
+    return wrapped
+
+
+class Desk:
+    """Answers requests; whatever may block runs on a thread."""
+
+    def __init__(self, studio: Studio, feed: Feed) -> None:
+        self._studio, self._feed = studio, feed
+
+    async def state(self, request: Request) -> Response:
+        return reply(await asyncio.to_thread(self._feed.state, who_of(request)))
+
+    async def submit(self, request: Request) -> Response:
+        plain = await body_of(request, {"request", "exact"})
+        wanted = GenerationRequest.from_dict(mapping(plain.get("request"), "request"))
+        exact = plain.get("exact", False)
+        if not isinstance(exact, bool):
+            raise RequestError("exact", f"“exact” is {exact!r}, but must be true or false.")
+        job = await asyncio.to_thread(self._studio.submit, wanted, who_of(request), exact)
+        return reply({"id": job.id}, 201)
+
+    async def cancel(self, request: Request) -> Response:
+        job = await asyncio.to_thread(self._job, request)
+        await asyncio.to_thread(job.cancel)
+        return reply({"id": job.id})
+
+    async def again(self, request: Request) -> Response:
+        job = await asyncio.to_thread(self._job, request)
+        if job.latest.state in (JobState.QUEUED, JobState.RUNNING):
+            raise RequestError("job", "This job is still being drawn; it can be run again when it has ended.")
+        new = await asyncio.to_thread(self._studio.run_again, job.id, who_of(request))
+        return reply({"id": new.id}, 201)
+
+    async def pictures(self, request: Request) -> Response:
+        query, who = request.query_params, who_of(request)
+        limit = query.get("limit", "")
+        count = min(PAGE_OF_PICTURES, max(1, int(limit))) if limit.isdecimal() and len(limit) < 6 else PAGE_OF_PICTURES
+        search, before = query.get("search", "")[:200], query.get("before") or None
+
+        def read() -> dict[str, Any]:
+            entries = self._studio.gallery.page(who, search=search, before=before, limit=count)
+            return {
+                "pictures": [picture_view(entry) for entry in entries],
+                "next": entries[-1].id if len(entries) == count else None,
+                "count": self._studio.gallery.count(who, search),
+            }
+
+        return reply(await asyncio.to_thread(read))
+
+    async def picture(self, request: Request) -> Response:
+        entry = await asyncio.to_thread(self._studio.gallery.get, request.path_params["id"], who_of(request))
+        if entry is None:
+            raise Missing(NOTHING)
+        path = Path(entry.path)
+        if not await asyncio.to_thread(path.is_file):
+            raise Missing(f"The file {path.name} of this picture was moved or deleted outside the studio.")
+        kind = "attachment" if request.query_params.get("download") else "inline"
+        return FileResponse(
+            path, media_type="image/png", filename=path.name, content_disposition_type=kind, headers=KEEP
+        )
+
+    async def thumb(self, request: Request) -> Response:
+        small = await asyncio.to_thread(self._studio.gallery.thumbnail, request.path_params["id"], who_of(request))
+        if small is None:
+            raise Missing(NOTHING)
+        return Response(small, media_type=media_type(small), headers=KEEP)
+
+    async def delete(self, request: Request) -> Response:
+        return await self._change(self._studio.gallery.delete, request)
+
+    async def restore(self, request: Request) -> Response:
+        return await self._change(self._studio.gallery.restore, request)
+
+    async def read_settings(self, request: Request) -> Response:
+        who_of(request)
+        source = await request.body()
+        if not source or len(source) > MAX_PICTURE_BODY:
+            raise MetadataError("There is no file in that; drop a PNG, JPEG or WebP picture of at most 20 MB.")
+        found, facts, sentences = await asyncio.to_thread(read_settings, source)
+        return reply({"request": found.to_dict(), "facts": facts, "sentences": sentences})
+
+    async def words(self, request: Request) -> Response:
+        plain = await body_of(request, {"prompt", "model"})
+        prompt, model = plain.get("prompt"), plain.get("model", GenerationRequest().model)
+        if not isinstance(prompt, str) or not isinstance(model, str):
+            raise RequestError("prompt", "“prompt” and “model” must be text.")
+        return reply(await asyncio.to_thread(unknown, self._studio, prompt[:10_000], model))
+
+    async def catalogue(self, request: Request) -> Response:
+        who_of(request)
+        return reply(await asyncio.to_thread(catalogue, self._studio))
+
+    async def style_preview(self, request: Request) -> Response:
+        style = self._studio.styles.styles.get(request.path_params["id"])
+        return picture_file(style.preview_path if style is not None else None)
+
+    async def example(self, request: Request) -> Response:
+        number = request.path_params["number"]
+        return picture_file(await asyncio.to_thread(example_file, self._studio, request.path_params["id"], number))
+
+    async def _change(self, change: Callable[..., bool], request: Request) -> Response:
+        if not await asyncio.to_thread(change, request.path_params["id"], who_of(request)):
+            raise Missing(NOTHING)
+        return reply({"id": request.path_params["id"]})
+
+    def _job(self, request: Request) -> Job:
+        job = self._studio.job(request.path_params["id"], who_of(request))
+        if job is None:
+            raise Missing(NOTHING)
+        return job
+
+
+class Events:
+    """The event stream, as an ASGI app of its own: it must notice at once when its page is gone."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        page = asyncio.Event()
+        channel = self._feed.join(who_of(Request(scope)), page)
+        gone = asyncio.ensure_future(_until_gone(receive))
+        gone.add_done_callback(lambda _: page.set())
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b"retry: 1000\n\n", "more_body": True})
+            while True:
+                try:
+                    await asyncio.wait_for(page.wait(), HEARTBEAT)
+                    news = channel.payload
+                except TimeoutError:
+                    news = b": still here\n\n"
+                page.clear()
+                if gone.done() or self._feed.closing:
+                    break
+                await send({"type": "http.response.body", "body": news, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            gone.cancel()
+            self._feed.leave(channel, page)
+
+
+async def _until_gone(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def reply(plain: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(dump(plain), status, {"cache-control": "no-store", **(headers or {})}, "application/json")
+
+
+def picture_file(path: Path | None) -> Response:
+    if path is None or not path.is_file():
+        raise Missing(NOTHING)
+    return FileResponse(path, headers={"cache-control": "private, max-age=3600"})
+
+
+def media_type(picture: bytes) -> str:
+    return {b"\xff\xd8": "image/jpeg", b"\x89P": "image/png"}.get(picture[:2], "image/webp")
+
+
+def mapping(value: Any, field: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise RequestError(field, f"“{field}” must be a set of named values.")
+    return value
+
+
+async def body_of(request: Request, known: set[str]) -> Mapping[str, Any]:
+    """The JSON object of a request's body, with `known` names only."""
+    raw = await request.body()
+    try:
+        plain = json.loads(raw)
+        dump(plain)  # refuses what no answer could ever carry: NaN, halves of surrogate pairs
+    except (ValueError, RecursionError) as error:
+        raise RequestError("request", "That is no JSON text the studio can read.") from error
+    for name in sorted(set(mapping(plain, "request")) - known):
+        raise RequestError(name, f"There is no setting called “{name}”.")
+    return plain
