@@ -1,0 +1,249 @@
+"""Finished pictures: files in folders by date, a row for each, found again by their words."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import secrets
+import sqlite3
+import time
+import unicodedata
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Mapping
+
+from PIL import Image
+
+from toolkit.database import Database
+from toolkit.errors import MetadataError, RequestError, StorageError
+from toolkit.jobs import OWNER, GeneratedImage, Who
+from toolkit.metadata import png_info, read_settings
+from toolkit.picture_files import PictureFiles
+from toolkit.request import GenerationRequest
+from toolkit.thumbnails import UNREADABLE, Thumbnails
+
+log = logging.getLogger(__name__)
+
+# Faster by half than Pillow's usual level, for files an eighth larger.
+COMPRESS_LEVEL = 1
+MAX_SEARCH_WORDS = 50
+
+_INSERT = """
+    INSERT INTO pictures (id, path, who, job, place, created, width, height, request, words)
+    VALUES (:id, :path, :who, :job, :place, :created, :width, :height, :request, :words)
+    ON CONFLICT (path) DO UPDATE SET id = excluded.id, who = excluded.who, job = excluded.job, place = excluded.place
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A saved picture as the gallery lists it; `created` is in seconds since the epoch."""
+
+    id: str
+    path: Path
+    request: GenerationRequest
+    created: float
+    width: int
+    height: int
+    job_id: str
+    index: int
+    deleted: bool
+
+
+class Gallery:
+    """The pictures below `folder`. Every question is asked by somebody and answered from their own pictures only."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.folder = Path(folder)
+        self._files = PictureFiles(self.folder)
+        self._database = database
+        self._thumbnails = Thumbnails(self.folder)
+
+    def save(
+        self, image: Image.Image, request: GenerationRequest, *, who: Who, job_id: str, index: int,
+        facts: Mapping[str, Any],
+    ) -> GeneratedImage:  # fmt: skip
+        """Write FOLDER/DATE/NUMBER-SEED.png and its row; the file is whole and on the disk when this returns.
+
+        Raises StorageError with the folder and the remedy, and leaves nothing half-written behind.
+        """
+        picture_id, now = secrets.token_hex(8), time.time()
+        known = {**facts, "picture": picture_id, "job": job_id, "index": index, "created": round(now, 3)}
+        packed = io.BytesIO()
+        image.save(packed, "PNG", compress_level=COMPRESS_LEVEL, pnginfo=png_info(request, known))
+        day = datetime.fromtimestamp(now).strftime("%Y-%m-%d")
+        path = self._files.write(day, request.seed, packed.getbuffer())
+        row = _row(picture_id, path.relative_to(self.folder), who.id, job_id, index, now, image.size, request)
+        try:
+            with self._database.transaction() as connection:
+                connection.execute(_INSERT, row)
+        except StorageError as error:
+            # The file is safe and whole, so it stays: `sweep` lists it at the next start.
+            raise StorageError(f"The picture is saved as {path}, but listed only after a restart: {error}") from error
+        self._thumbnails.later(row["path"])
+        return GeneratedImage(id=picture_id, request=request, path=path, image=image, index=index)
+
+    def page(self, who: Who, *, search: str = "", before: str | None = None, limit: int = 60) -> list[Entry]:
+        """Up to `limit` of the person's pictures, newest first, that hold all words of `search` in their prompts.
+
+        `before` is the id of the last picture of the page before; an id that isn't the person's gives an empty page.
+        """
+        condition, values = _matching(who, search)
+        if before is not None:
+            condition += (
+                " AND (created, seq) < (SELECT created, seq FROM pictures AS last WHERE last.id = ? AND last.who = ?)"
+            )
+            values += [before, who.id]
+        rows = self._database.rows(
+            f"SELECT * FROM pictures WHERE {condition} ORDER BY created DESC, seq DESC LIMIT ?",
+            [*values, max(0, limit)],
+        )
+        return [self._entry(row) for row in rows]
+
+    def count(self, who: Who, search: str = "") -> int:
+        condition, values = _matching(who, search)
+        return self._database.rows(f"SELECT count(*) FROM pictures WHERE {condition}", values)[0][0]
+
+    def get(self, image_id: str, who: Who) -> Entry | None:
+        """The person's own picture, deleted ones included until they are purged; None for any other id."""
+        rows = self._database.rows("SELECT * FROM pictures WHERE id = ? AND who = ?", (image_id, who.id))
+        return self._entry(rows[0]) if rows else None
+
+    def thumbnail(self, image_id: str, who: Who) -> bytes | None:
+        """A WebP file of at most 256 × 256 pixels; None for a picture that isn't the person's or can't be read."""
+        rows = self._database.rows("SELECT path FROM pictures WHERE id = ? AND who = ?", (image_id, who.id))
+        return self._thumbnails.get(rows[0]["path"]) if rows else None
+
+    def delete(self, image_id: str, who: Who) -> bool:
+        """Hide a picture; its file stays until `purge`. False when it isn't there, or hidden already."""
+        return self._mark("deleted = ?", "deleted IS NULL", (time.time(), image_id, who.id))
+
+    def restore(self, image_id: str, who: Who) -> bool:
+        """Show a deleted picture again; False when there is nothing to restore."""
+        return self._mark("deleted = NULL", "deleted IS NOT NULL", (image_id, who.id))
+
+    def _mark(self, change: str, condition: str, values: tuple[Any, ...]) -> bool:
+        with self._database.transaction() as connection:
+            done = connection.execute(f"UPDATE pictures SET {change} WHERE id = ? AND who = ? AND {condition}", values)
+            return done.rowcount == 1
+
+    def purge(self, older_than_s: float) -> int:
+        """Remove for good what was deleted more than `older_than_s` seconds ago; returns how many pictures that were.
+
+        A file that can't be removed keeps its row, and is tried again the next time.
+        """
+        rows = self._database.rows(
+            "SELECT seq, path FROM pictures WHERE deleted IS NOT NULL AND deleted <= ?", (time.time() - older_than_s,)
+        )
+        gone = []
+        for row in rows:
+            if self._files.remove(row["path"]):
+                self._thumbnails.remove(row["path"])
+                gone.append((row["seq"],))
+        with self._database.transaction() as connection:
+            connection.executemany("DELETE FROM pictures WHERE seq = ?", gone)
+        return len(gone)
+
+    def sweep(self) -> None:
+        """Make folder and database agree, as at every start: after a crash, a damaged database, a tidied-up folder.
+
+        Removes unfinished files. Pictures without a row get one from what stands in them; they belong to the person
+        of their job, or to the owner where the job is forgotten. Rows whose file is gone are hidden while it is.
+        """
+        others = bool(self._database.session.others())
+        self._files.remove_parts(older_than_s=3600.0 if others else 0.0)
+        on_disk = self._files.names()
+        known = {row["path"]: row["missing"] for row in self._database.rows("SELECT path, missing FROM pictures")}
+        found = [row for name in sorted(on_disk - known.keys()) if (row := self._found(name))]
+        changed = [(name not in on_disk, name) for name, missing in known.items() if (name not in on_disk) != missing]
+        if not found and not changed:
+            return
+        people = {row["id"]: row["who"] for row in self._database.rows("SELECT id, who FROM jobs")}
+        with self._database.transaction() as connection:
+            connection.executemany("UPDATE pictures SET missing = ? WHERE path = ?", changed)
+            taken = {row["id"] for row in connection.execute("SELECT id FROM pictures")}
+            for row in sorted(found, key=lambda row: row["created"]):
+                # A copy of a picture carries the id of the first one.
+                if row["id"] in taken:
+                    row["id"] = secrets.token_hex(8)
+                taken.add(row["id"])
+                connection.execute(_INSERT, {**row, "who": people.get(row["job"], OWNER.id)})
+        log.info("%d pictures were found in %s without a row, %d rows changed", len(found), self.folder, len(changed))
+
+    def close(self) -> None:
+        """Finish the thumbnails that are being made; may be called twice."""
+        self._thumbnails.close()
+
+    def _found(self, name: str) -> dict[str, Any] | None:
+        path = self.folder / name
+        try:
+            with Image.open(path, formats=["PNG"]) as image:
+                size = image.size
+            request, facts, _ = read_settings(path)
+        except MetadataError:
+            request, facts = GenerationRequest(), {}
+        except UNREADABLE as error:
+            log.warning("%s is no picture (%s) and stays out of the gallery", path, error)
+            return None
+        created, index = facts.get("created"), facts.get("index")
+        return _row(
+            str(facts.get("picture") or secrets.token_hex(8)),
+            Path(name),
+            OWNER.id,
+            str(facts.get("job", "")),
+            index if isinstance(index, int) else 0,
+            created if isinstance(created, float) else path.stat().st_mtime,
+            size,
+            request,
+        )
+
+    def _entry(self, row: sqlite3.Row) -> Entry:
+        try:
+            request = GenerationRequest.from_dict(json.loads(row["request"]))
+        except RequestError:
+            # A newer Limner may have drawn with settings that this one doesn't know; the file itself is fine.
+            request = replace(GenerationRequest(), prompt=str(json.loads(row["request"]).get("prompt", "")))
+        return Entry(
+            id=row["id"],
+            path=self.folder / row["path"],
+            request=request,
+            created=row["created"],
+            width=row["width"],
+            height=row["height"],
+            job_id=row["job"],
+            index=row["place"],
+            deleted=row["deleted"] is not None,
+        )
+
+
+def _row(
+    picture_id: str, name: Path, who: str, job_id: str, index: int, created: float, size: tuple[int, int],
+    request: GenerationRequest,
+) -> dict[str, Any]:  # fmt: skip
+    written = request.written.prompt if request.written else ""
+    return {
+        "id": picture_id,
+        "path": name.as_posix(),
+        "who": who,
+        "job": job_id,
+        "place": index,
+        "created": created,
+        "width": size[0],
+        "height": size[1],
+        "request": json.dumps(request.to_dict()),
+        "words": folded(f"{request.prompt}\n{written}"),
+    }
+
+
+def folded(text: str) -> str:
+    """Without case and accents, so that "cafe" finds "Café"."""
+    apart = unicodedata.normalize("NFKD", text.casefold().encode("utf-8", "replace").decode("utf-8"))
+    return "".join(character for character in apart if not unicodedata.combining(character))
+
+
+def _matching(who: Who, search: str) -> tuple[str, list[Any]]:
+    words = list(dict.fromkeys(folded(search).split()))[:MAX_SEARCH_WORDS]
+    condition = "".join(["who = ? AND deleted IS NULL AND missing = 0", *[" AND instr(words, ?)"] * len(words)])
+    return condition, [who.id, *words]
