@@ -7,21 +7,20 @@ waiting jobs and who owns what.
 
 from __future__ import annotations
 
-import errno
 import logging
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any
 
+from toolkit.complaints import BUSY_SECONDS, OUTSIDE, database_sentence, folder_sentence, result_kind
 from toolkit.errors import StorageError
 from toolkit.sessions import Session
 
 log = logging.getLogger(__name__)
-
-BUSY_SECONDS = 5.0
 
 # Each entry brings a database from version i to i + 1; published entries never change.
 MIGRATIONS = (
@@ -81,7 +80,7 @@ class Database:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.session = Session(self.path.with_name(self.path.name + "-sessions"))
         except OSError as error:
-            raise _unusable(self.path.parent, error) from error
+            raise StorageError(folder_sentence(self.path.parent, error)) from error
         try:
             with _told_plainly(self.path):
                 self._connection = self._open_sound()
@@ -91,7 +90,7 @@ class Database:
             raise
         except OSError as error:
             self.close()
-            raise _unusable(self.path.parent, error) from error
+            raise StorageError(folder_sentence(self.path.parent, error)) from error
 
     def _open_sound(self) -> sqlite3.Connection:
         connection = _connect(self.path)
@@ -99,7 +98,7 @@ class Database:
             _prepare(connection)
             complaint = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         except sqlite3.DatabaseError as error:
-            if _kind(error) in _OUTSIDE:
+            if result_kind(error) in OUTSIDE:
                 connection.close()
                 raise
             complaint = str(error)
@@ -138,14 +137,9 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing, alone on the database; raises StorageError when it can't be read or written."""
-        with self._lock, _told_plainly(self.path):
+        with self._lock, _told_plainly(self.path), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.rollback()
-                raise
-            self._connection.commit()
+            yield self._connection
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """All rows of a query; raises StorageError when the database can't be read."""
@@ -194,45 +188,4 @@ def _told_plainly(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise StorageError(_sentence(path, error)) from error
-
-
-def _kind(error: sqlite3.Error) -> int | None:
-    """SQLite's primary result code; the extended ones keep it in their lowest byte."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return code & 0xFF if code is not None else None
-
-
-# What can go wrong with a sound database: the disk, the permissions, another program.
-_OUTSIDE = {
-    sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM,
-}  # fmt: skip
-
-
-def _sentence(path: Path, error: sqlite3.Error) -> str:
-    kind = _kind(error)
-    if kind == sqlite3.SQLITE_FULL:
-        return disk_full(path.parent)
-    if kind == sqlite3.SQLITE_BUSY:
-        return f"{path} has been busy for {BUSY_SECONDS:g} seconds; close other programs that use it and try again."
-    if kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return f"{path} is damaged; start Limner again, and it puts the file aside and reads the pictures anew."
-    if kind in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
-        return f"{path} can't be written ({error}); make its folder writable, or choose another one with --data."
-    return f"{path} can't be used ({error}); choose another folder with --data."
-
-
-def disk_full(folder: Path) -> str:
-    return f"The disk that holds {folder} is full; free some space, or choose another folder with --data."
-
-
-def is_disk_full(error: OSError) -> bool:
-    return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)) or getattr(error, "winerror", 0) == 112
-
-
-def _unusable(folder: Path, error: OSError) -> StorageError:
-    if is_disk_full(error):
-        return StorageError(disk_full(folder))
-    why = error.strerror or error
-    return StorageError(f"The folder {folder} can't be used ({why}); make it writable, or choose another with --data.")
+        raise StorageError(database_sentence(path, error)) from error

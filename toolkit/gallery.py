@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
+import re
 import secrets
-import sqlite3
 import time
-import unicodedata
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
 from PIL import Image
 
 from toolkit.database import Database
-from toolkit.errors import MetadataError, RequestError, StorageError
+from toolkit.entries import INSERT_FOUND, INSERT_SAVED, Entry, entry_of, matching, row_of
+from toolkit.errors import MetadataError, StorageError
 from toolkit.jobs import OWNER, GeneratedImage, Who
 from toolkit.metadata import png_info, read_settings
 from toolkit.picture_files import PictureFiles
@@ -28,28 +27,7 @@ log = logging.getLogger(__name__)
 
 # Faster by half than Pillow's usual level, for files an eighth larger.
 COMPRESS_LEVEL = 1
-MAX_SEARCH_WORDS = 50
-
-_INSERT = """
-    INSERT INTO pictures (id, path, who, job, place, created, width, height, request, words)
-    VALUES (:id, :path, :who, :job, :place, :created, :width, :height, :request, :words)
-    ON CONFLICT (path) DO UPDATE SET id = excluded.id, who = excluded.who, job = excluded.job, place = excluded.place
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A saved picture as the gallery lists it; `created` is in seconds since the epoch."""
-
-    id: str
-    path: Path
-    request: GenerationRequest
-    created: float
-    width: int
-    height: int
-    job_id: str
-    index: int
-    deleted: bool
+MAX_INDEX = 10_000
 
 
 class Gallery:
@@ -75,10 +53,10 @@ class Gallery:
         image.save(packed, "PNG", compress_level=COMPRESS_LEVEL, pnginfo=png_info(request, known))
         day = datetime.fromtimestamp(now).strftime("%Y-%m-%d")
         path = self._files.write(day, request.seed, packed.getbuffer())
-        row = _row(picture_id, path.relative_to(self.folder), who.id, job_id, index, now, image.size, request)
+        row = row_of(picture_id, path.relative_to(self.folder), who.id, job_id, index, now, image.size, request)
         try:
             with self._database.transaction() as connection:
-                connection.execute(_INSERT, row)
+                connection.execute(INSERT_SAVED, row)
         except StorageError as error:
             # The file is safe and whole, so it stays: `sweep` lists it at the next start.
             raise StorageError(f"The picture is saved as {path}, but listed only after a restart: {error}") from error
@@ -90,7 +68,7 @@ class Gallery:
 
         `before` is the id of the last picture of the page before; an id that isn't the person's gives an empty page.
         """
-        condition, values = _matching(who, search)
+        condition, values = matching(who, search)
         if before is not None:
             condition += (
                 " AND (created, seq) < (SELECT created, seq FROM pictures AS last WHERE last.id = ? AND last.who = ?)"
@@ -100,16 +78,16 @@ class Gallery:
             f"SELECT * FROM pictures WHERE {condition} ORDER BY created DESC, seq DESC LIMIT ?",
             [*values, max(0, limit)],
         )
-        return [self._entry(row) for row in rows]
+        return [entry_of(self.folder, row) for row in rows]
 
     def count(self, who: Who, search: str = "") -> int:
-        condition, values = _matching(who, search)
+        condition, values = matching(who, search)
         return self._database.rows(f"SELECT count(*) FROM pictures WHERE {condition}", values)[0][0]
 
     def get(self, image_id: str, who: Who) -> Entry | None:
         """The person's own picture, deleted ones included until they are purged; None for any other id."""
         rows = self._database.rows("SELECT * FROM pictures WHERE id = ? AND who = ?", (image_id, who.id))
-        return self._entry(rows[0]) if rows else None
+        return entry_of(self.folder, rows[0]) if rows else None
 
     def thumbnail(self, image_id: str, who: Who) -> bytes | None:
         """A WebP file of at most 256 × 256 pixels; None for a picture that isn't the person's or can't be read."""
@@ -169,7 +147,7 @@ class Gallery:
                 if row["id"] in taken:
                     row["id"] = secrets.token_hex(8)
                 taken.add(row["id"])
-                connection.execute(_INSERT, {**row, "who": people.get(row["job"], OWNER.id)})
+                connection.execute(INSERT_FOUND, {**row, "who": people.get(row["job"], OWNER.id)})
         log.info("%d pictures were found in %s without a row, %d rows changed", len(found), self.folder, len(changed))
 
     def close(self) -> None:
@@ -188,62 +166,18 @@ class Gallery:
             log.warning("%s is no picture (%s) and stays out of the gallery", path, error)
             return None
         created, index = facts.get("created"), facts.get("index")
-        return _row(
-            str(facts.get("picture") or secrets.token_hex(8)),
+        return row_of(
+            _plain_id(facts.get("picture")) or secrets.token_hex(8),
             Path(name),
             OWNER.id,
-            str(facts.get("job", "")),
-            index if isinstance(index, int) else 0,
-            created if isinstance(created, float) else path.stat().st_mtime,
+            _plain_id(facts.get("job")),
+            index if type(index) is int and 0 <= index < MAX_INDEX else 0,
+            created if isinstance(created, float) and 0 < created < time.time() else path.stat().st_mtime,
             size,
             request,
         )
 
-    def _entry(self, row: sqlite3.Row) -> Entry:
-        try:
-            request = GenerationRequest.from_dict(json.loads(row["request"]))
-        except RequestError:
-            # A newer Limner may have drawn with settings that this one doesn't know; the file itself is fine.
-            request = replace(GenerationRequest(), prompt=str(json.loads(row["request"]).get("prompt", "")))
-        return Entry(
-            id=row["id"],
-            path=self.folder / row["path"],
-            request=request,
-            created=row["created"],
-            width=row["width"],
-            height=row["height"],
-            job_id=row["job"],
-            index=row["place"],
-            deleted=row["deleted"] is not None,
-        )
 
-
-def _row(
-    picture_id: str, name: Path, who: str, job_id: str, index: int, created: float, size: tuple[int, int],
-    request: GenerationRequest,
-) -> dict[str, Any]:  # fmt: skip
-    written = request.written.prompt if request.written else ""
-    return {
-        "id": picture_id,
-        "path": name.as_posix(),
-        "who": who,
-        "job": job_id,
-        "place": index,
-        "created": created,
-        "width": size[0],
-        "height": size[1],
-        "request": json.dumps(request.to_dict()),
-        "words": folded(f"{request.prompt}\n{written}"),
-    }
-
-
-def folded(text: str) -> str:
-    """Without case and accents, so that "cafe" finds "Café"."""
-    apart = unicodedata.normalize("NFKD", text.casefold().encode("utf-8", "replace").decode("utf-8"))
-    return "".join(character for character in apart if not unicodedata.combining(character))
-
-
-def _matching(who: Who, search: str) -> tuple[str, list[Any]]:
-    words = list(dict.fromkeys(folded(search).split()))[:MAX_SEARCH_WORDS]
-    condition = "".join(["who = ? AND deleted IS NULL AND missing = 0", *[" AND instr(words, ?)"] * len(words)])
-    return condition, [who.id, *words]
+def _plain_id(value: object) -> str:
+    """What stands in a file that somebody may have put into the folder is not trusted further than this."""
+    return value if isinstance(value, str) and re.fullmatch(r"[\w-]{1,64}", value, re.ASCII) else ""

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import toolkit
 from toolkit.errors import MetadataError
@@ -80,13 +81,12 @@ def _by_lines(words: str) -> tuple[str, str]:
     prompt: list[str] = []
     negative: list[str] = []
     into = prompt
-    for line in words.strip().split("\n"):
-        line = line.strip()
-        if line.startswith(NEGATIVE):
-            into, line = negative, line.removeprefix(NEGATIVE).strip()
-        # A1111 drops empty lines at the beginning of either text only.
-        if into or line:
-            into.append(line)
+    for line in map(str.strip, words.strip().split("\n")):
+        into = negative if line.startswith(NEGATIVE) else into
+        text = line.removeprefix(NEGATIVE).strip() if into is negative else line
+        # Empty lines are only dropped at the beginning of either text, as A1111 does.
+        if into or text:
+            into.append(text)
     return "\n".join(prompt), "\n".join(negative)
 
 

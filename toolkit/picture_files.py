@@ -6,10 +6,10 @@ import logging
 import os
 import re
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from toolkit.database import disk_full, is_disk_full
+from toolkit.complaints import disk_full, is_disk_full
 from toolkit.errors import StorageError
 
 log = logging.getLogger(__name__)
@@ -30,17 +30,16 @@ class PictureFiles:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             number, part = _reserve(folder)
-            try:
+            path = folder / f"{number:05}-{seed if seed is not None else 'unknown'}.png"
+            with ExitStack() as undo:
+                undo.callback(_discard, part)
                 with part.open("r+b") as file:
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
-                path = folder / f"{number:05}-{seed if seed is not None else 'unknown'}.png"
                 os.replace(part, path)
-            except BaseException:
-                with suppress(OSError):
-                    part.unlink()
-                raise
+                # From here on, a file of the part's name is somebody else's.
+                undo.pop_all()
             _sync_folder(folder)
         except OSError as error:
             raise StorageError(_sentence(folder, error, len(content))) from error
@@ -48,7 +47,8 @@ class PictureFiles:
 
     def names(self) -> set[str]:
         """All pictures, relative to the folder, with forward slashes."""
-        return {path.relative_to(self._folder).as_posix() for path in self._listed("*.png")}
+        names = (path.relative_to(self._folder).as_posix() for path in self._listed("*.png"))
+        return {name for name in names if _is_unicode(name)}
 
     def remove_parts(self, older_than_s: float) -> None:
         """Remove what a crash left unfinished; with other studios at work, only what is `older_than_s` old."""
@@ -76,6 +76,15 @@ class PictureFiles:
         return list(self._folder.glob(f"{prefix}/{name}" if prefix else f"[0-9]*/{name}"))
 
 
+def _is_unicode(name: str) -> bool:
+    """POSIX lets any bytes be a name; the database and the page take text only."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _reserve(folder: Path) -> tuple[int, Path]:
     """The next number, and the file made for it that nobody else can make.
 
@@ -91,8 +100,13 @@ def _reserve(folder: Path) -> tuple[int, Path]:
             continue
         if not any(folder.glob(f"{number:05}-*")):
             return number, part
-        part.unlink()
+        _discard(part)
         number += 1
+
+
+def _discard(part: Path) -> None:
+    with suppress(OSError):
+        part.unlink()
 
 
 def _highest(folder: Path) -> int:

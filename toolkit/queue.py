@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import heapq
 import json
 import sqlite3
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Mapping
 
 from toolkit.database import Database
 from toolkit.errors import RequestError
 from toolkit.jobs import JobState, Who
 from toolkit.request import GenerationRequest
+from toolkit.turns import order_of_turns
 
 KEPT_SECONDS = 30 * 24 * 3600.0
 _FINAL = "('finished', 'failed', 'cancelled')"
@@ -132,21 +132,8 @@ class JobQueue:
             " LEFT JOIN people ON people.id = jobs.who WHERE state = 'queued' AND session = ? ORDER BY jobs.seq",
             (self._session,),
         )
-        order = [row["id"] for row in rows if row["returned"]]
-        own: dict[str, list[sqlite3.Row]] = {}
-        for row in rows:
-            if not row["returned"]:
-                own.setdefault(row["who"], []).append(row)
-        turns = [(jobs[0]["served"], jobs[0]["seq"], 0, who) for who, jobs in own.items()]
-        heapq.heapify(turns)
-        turn = self._database.rows("SELECT coalesce(max(served), 0) FROM people")[0][0]
-        while turns:
-            _, _, index, who = heapq.heappop(turns)
-            order.append(own[who][index]["id"])
-            turn += 1
-            if index + 1 < len(own[who]):
-                heapq.heappush(turns, (turn, own[who][index + 1]["seq"], index + 1, who))
-        return order
+        served = self._database.rows("SELECT coalesce(max(served), 0) FROM people")[0][0]
+        return order_of_turns(rows, served)
 
     def pending(self, who: Who) -> int:
         """How many of the person's jobs wait or run."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Mapping
+from collections.abc import Mapping
 
 from toolkit.errors import MetadataError, RequestError
 from toolkit.geometry import Size
@@ -56,7 +56,7 @@ def request_of(settings: Mapping[str, str]) -> tuple[GenerationRequest, list[str
 def checked(request: GenerationRequest) -> GenerationRequest:
     """The request itself; raises MetadataError for a value that no picture can have."""
     size, sampling = request.size, request.sampling
-    if size is not None and not (1 <= min(size) and max(size) <= MAX_SIDE):
+    if size is not None and not (min(size) >= 1 and max(size) <= MAX_SIDE):
         raise MetadataError(f"This picture asks for {shown(str(size))} pixels; each side must be 1 to {MAX_SIDE:,}.")
     _within("steps", sampling.steps, 1, MAX_STEPS)
     _within("guidance (CFG scale)", sampling.guidance, 0, MAX_GUIDANCE)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from toolkit.embedded import MAX_PIXELS
+
 log = logging.getLogger(__name__)
 
 LONGEST_SIDE = 256
@@ -69,6 +71,8 @@ class Thumbnails:
     def _make(self, name: str) -> bytes | None:
         try:
             with Image.open(self._folder / name, formats=["PNG"]) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise ValueError(f"{image.width} × {image.height} pixels are too many")
                 small = image.convert("RGB")
             small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
             packed = io.BytesIO()
