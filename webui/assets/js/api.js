@@ -1,0 +1,41 @@
+// The studio's routes. Each call gives JSON, or throws a Refusal with the sentence that the studio answered.
+
+export class Refusal extends Error {
+  constructor(error, field, status) {
+    super(error);
+    this.field = field ?? null;
+    this.status = status;
+  }
+}
+
+async function ask(method, path, body, type = "application/json") {
+  let response;
+  try {
+    const headers = body === undefined ? {} : { "Content-Type": type };
+    response = await fetch(`/limner/${path}`, { method, headers, body, credentials: "same-origin" });
+  } catch (offline) {
+    throw new Refusal("The studio doesn’t answer. Look whether its window is still open, then try again.", null, 0);
+  }
+  let plain = null;
+  try { plain = await response.json(); } catch (notJson) { /* an answer of a proxy in between; its status says enough */ }
+  if (response.ok) return plain;
+  throw new Refusal(plain?.error ?? `The studio answered with the error ${response.status}. Try again.`, plain?.field, response.status);
+}
+
+const id = encodeURIComponent;
+
+export const api = {
+  state: () => ask("GET", "state"),
+  catalogue: () => ask("GET", "catalogue"),
+  draw: (request, exact = false) => ask("POST", "jobs", JSON.stringify({ request, exact })),
+  cancel: (job) => ask("POST", `jobs/${id(job)}/cancel`),
+  again: (job) => ask("POST", `jobs/${id(job)}/again`),
+  pictures: (search, before) => ask("GET", `pictures?search=${id(search)}${before ? `&before=${id(before)}` : ""}`),
+  remove: (picture) => ask("DELETE", `pictures/${id(picture)}`),
+  restore: (picture) => ask("POST", `pictures/${id(picture)}/restore`),
+  words: (prompt, model) => ask("POST", "words", JSON.stringify({ prompt, model })),
+  readSettings: (file) => ask("POST", "read-settings", file, "application/octet-stream"),
+};
+
+export const pictureUrl = (picture) => `/limner/pictures/${id(picture)}.png`;
+export const thumbUrl = (picture) => `/limner/pictures/${id(picture)}/thumb`;

@@ -1,0 +1,76 @@
+// Draft, standard or fine; one, two or four; a shape: words for the numbers that stand folded away.
+
+import { byId, make, radios, setText } from "./dom.js";
+import { put } from "./form.js";
+import { model, on, remembered, state } from "./store.js";
+
+export function startChoices() {
+  on("form catalogue", render);
+  const toggle = byId("lm-numbers-toggle");
+  const open = (wish) => {
+    toggle.setAttribute("aria-expanded", String(wish));
+    document.body.dataset.numbers = wish ? "open" : "closed";
+    remembered.set("numbers", wish);
+  };
+  toggle.addEventListener("click", () => open(toggle.getAttribute("aria-expanded") !== "true"));
+  on("open-numbers", () => open(true));
+  open(remembered.get("numbers") === true);
+}
+
+function render() {
+  const chosen = model();
+  const usual = chosen?.defaults.steps ?? 20;
+  quality(usual);
+  const count = state.values.count || 1;
+  radios(byId("lm-count"), [1, 2, 4].map((each) => ({ key: each, label: String(each), title: each === 1 ? "One picture" : `${each} pictures at once` })), count, (key) => put({ count: key }));
+  shapes(chosen);
+  summary(chosen, usual);
+}
+
+function quality(usual) {
+  const steps = state.values.steps ?? usual;
+  const levels = [
+    { key: "draft", label: "Draft", steps: Math.max(2, Math.round(usual * 0.4)), title: "Quick and rough, to find an idea" },
+    { key: "standard", label: "Standard", steps: usual, title: "The model’s own number of steps" },
+    { key: "fine", label: "Fine", steps: Math.round(usual * 1.75), title: "Slower and cleaner, for the final picture" },
+  ];
+  const now = levels.find((level) => level.steps === steps)?.key ?? "";
+  radios(byId("lm-quality"), levels, now, (key) => put({ steps: key === "standard" ? null : levels.find((level) => level.key === key).steps }));
+}
+
+const sizeFor = (shape, chosen) => shape.at?.[chosen?.id] ?? [shape.width, shape.height];
+
+function shapes(chosen) {
+  const all = state.catalogue?.sizes ?? [];
+  const [nativeWidth, nativeHeight] = chosen?.native_size ?? [512, 512];
+  const [width, height] = [state.values.width ?? nativeWidth, state.values.height ?? nativeHeight];
+  const options = all.map((shape) => {
+    const [across, down] = sizeFor(shape, chosen);
+    const title = `${shape.name}, ${across} × ${down}${shape.note ? `: ${shape.note}` : ""}`;
+    return { key: shape.id, label: title, title, face: face(shape, [across, down], nativeWidth * nativeHeight) };
+  });
+  const now = all.find((shape) => sizeFor(shape, chosen).join() === [width, height].join());
+  radios(byId("lm-shapes"), options, now?.id ?? "", (key) => {
+    const [across, down] = sizeFor(all.find((shape) => shape.id === key), chosen);
+    put(across === nativeWidth && down === nativeHeight ? { width: null, height: null } : { width: across, height: down });
+  });
+  setText(byId("lm-shape-note"), `${now ? `${now.name}, ` : ""}${width} × ${height}`);
+}
+
+// The shape itself, drawn; one of fewer pixels than the model's own size is drawn smaller.
+function face(shape, [across, down], own) {
+  const longest = 22 * Math.min(1, Math.max(0.55, Math.sqrt((across * down) / own)));
+  const [wide, high] = shape.ratio >= 1 ? [longest, longest / shape.ratio] : [longest * shape.ratio, longest];
+  const mark = make("span.lm-shape", { "aria-hidden": "true" });
+  mark.style.width = `${Math.max(5, wide)}px`;
+  mark.style.height = `${Math.max(5, high)}px`;
+  return mark;
+}
+
+function summary(chosen, usual) {
+  const { steps, guidance, seed, sampler } = state.values;
+  const parts = [`${steps ?? usual} steps`, `guidance ${guidance ?? chosen?.defaults.guidance ?? "auto"}`];
+  if (seed !== null && seed !== undefined) parts.push(`seed ${seed}`);
+  if (sampler && sampler !== "auto") parts.push(state.catalogue?.samplers.find((one) => one.name === sampler)?.label ?? sampler);
+  setText(byId("lm-numbers-note"), parts.join(" · "));
+}

@@ -1,0 +1,50 @@
+// What the stage shows, as one shape: a job of now, or pictures of earlier that were drawn together.
+
+import { state } from "./store.js";
+
+export function shownDrawing() {
+  const shown = state.shown;
+  if (shown?.kind === "job") return ofJob(state.jobs.get(shown.id)) ?? shown.last ?? null;
+  if (shown?.kind === "drawing") return shown.drawing;
+  return null;
+}
+
+function ofJob(job) {
+  if (!job) return null;
+  const drawing = { ...job, count: job.request.count ?? 1, live: job.state === "queued" || job.state === "running" };
+  state.shown.last = drawing; // the studio forgets ended jobs after some minutes; the page need not
+  return drawing;
+}
+
+export function ofPictures(pictures) {
+  const sorted = [...pictures].sort((one, other) => (one.request.seed ?? 0) - (other.request.seed ?? 0));
+  return { id: sorted[0].job, state: "finished", live: false, images: sorted, count: sorted.length, request: sorted[0].request, seconds: {}, previews: [] };
+}
+
+export const promptOf = (request) => request.written?.prompt || request.prompt || "";
+
+export function sizeOf(request, images = []) {
+  const [width, height] = request.size ?? [images[0]?.width ?? 1, images[0]?.height ?? 1];
+  return { width, height };
+}
+
+export function factsOf(request) {
+  const sampling = request.sampling ?? {};
+  const { width, height } = sizeOf(request);
+  const facts = [request.size ? `${width} × ${height}` : null];
+  if (sampling.steps) facts.push(`${sampling.steps} steps`);
+  if (sampling.guidance) facts.push(`guidance ${sampling.guidance}`);
+  if (sampling.sampler && sampling.sampler !== "auto") facts.push(samplerLabel(sampling.sampler));
+  if (request.seed !== undefined) facts.push(`seed ${request.seed}`);
+  return facts.filter(Boolean);
+}
+
+export function samplerLabel(name) {
+  return state.catalogue?.samplers.find((one) => one.name === name)?.label ?? name;
+}
+
+export function duration(seconds) {
+  if (seconds < 1) return "under a second";
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}

@@ -1,0 +1,82 @@
+// A saved picture, dropped on the page or chosen: its settings are shown beside those of the form, and taken over.
+
+import { api } from "./api.js";
+import { byId, make } from "./dom.js";
+import { samplerLabel } from "./drawing.js";
+import { input, put, valuesFor } from "./form.js";
+import { model, state } from "./store.js";
+import { failed, toast } from "./toast.js";
+
+const LABELS = {
+  prompt: "Prompt", negative: "Leave out", styles: "Styles", model: "Model", size: "Size", count: "Pictures",
+  steps: "Steps", guidance: "Guidance", seed: "Seed", sampler: "Sampler", schedule: "Schedule",
+};
+
+export function startDrop() {
+  const file = byId("lm-file");
+  byId("lm-open-file").addEventListener("click", () => file.click());
+  file.addEventListener("change", () => { if (file.files[0]) readFile(file.files[0]); file.value = ""; });
+  const veil = byId("lm-drop");
+  const carriesFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+  // `dragleave` comes for every element that is crossed; only the one that leaves the window ends it.
+  document.addEventListener("dragenter", (event) => { if (carriesFile(event)) veil.hidden = false; }, true);
+  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) veil.hidden = true; }, true);
+  document.addEventListener("dragover", (event) => { if (carriesFile(event)) event.preventDefault(); }, true);
+  document.addEventListener("drop", (event) => {
+    veil.hidden = true;
+    if (!carriesFile(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.dataTransfer.files[0]) readFile(event.dataTransfer.files[0]);
+  }, true);
+}
+
+async function readFile(file) {
+  if (file.size > 20 * 1024 * 1024) { failed(new Error(`${file.name} is larger than 20 MB; drop a PNG, JPEG or WebP picture of at most 20 MB.`)); return; }
+  try {
+    const { request, sentences } = await api.readSettings(file);
+    compare(file.name, await valuesFor(request), sentences);
+  } catch (refusal) { failed(refusal); }
+}
+
+// Two values of the form are one setting for a person: the size.
+const merged = ({ width, height, ...rest }) => ({ ...rest, size: width && height ? [width, height] : null });
+const names = { size: ["width", "height"] };
+
+function compare(fileName, found, sentences) {
+  const [now, then] = [merged(state.values), merged(found)];
+  const changes = Object.keys(LABELS).filter((name) => worded(name, now[name]) !== worded(name, then[name]));
+  const form = make("form.lm-compare", { method: "dialog" });
+  const boxes = new Map();
+  form.append(make("p.lm-dim", {}, changes.length ? `${fileName} was drawn with other settings than those in the form. Take over:` : `${fileName} was drawn with exactly the settings in the form.`));
+  for (const name of changes) {
+    const box = make("input", { type: "checkbox", checked: true });
+    boxes.set(name, box);
+    form.append(make("label.lm-change", {}, box, make("span.lm-change-name", {}, LABELS[name]), make("del", {}, worded(name, now[name])), make("ins", {}, worded(name, then[name]))));
+  }
+  for (const sentence of sentences) form.append(make("p.lm-note", {}, sentence));
+  const close = make("button.lm-button", { type: "submit", value: "close" }, changes.length ? "Cancel" : "Close");
+  const apply = make("button.lm-button.lm-primary", { type: "submit", value: "apply" }, "Apply");
+  form.append(make("div.lm-dialog-foot", {}, close, changes.length ? apply : null));
+  form.addEventListener("submit", (event) => {
+    if (event.submitter !== apply) return;
+    const wanted = changes.filter((name) => boxes.get(name).checked).flatMap((name) => names[name] ?? [name]);
+    put(Object.fromEntries(wanted.map((name) => [name, found[name]])));
+    toast("The settings are in the form.");
+    requestAnimationFrame(() => input("prompt")?.focus());
+  });
+  byId("lm-settings-body").replaceChildren(form);
+  byId("lm-settings").showModal();
+  (changes.length ? apply : close).focus();
+}
+
+function worded(name, value) {
+  if (name === "size") return value ? value.join(" × ") : (model()?.native_size.join(" × ") ?? "auto");
+  if (name === "styles") return JSON.parse(value || "[]").map((id) => state.catalogue?.styles.find((style) => style.id === id)?.name ?? id).join(", ") || "none";
+  if (name === "model") return state.catalogue?.models.find((one) => one.id === value)?.title ?? value;
+  if (name === "seed") return value === null || value === undefined ? "a new one each time" : String(value);
+  if (name === "count") return String(value || 1);
+  if (name === "steps" || name === "guidance") return String(value ?? model()?.defaults[name] ?? "auto");
+  if (name === "sampler") return value === "auto" ? samplerLabel(model()?.defaults.sampler ?? "auto") : samplerLabel(value);
+  return value === "" || value === null || value === undefined ? "nothing" : String(value);
+}

@@ -1,0 +1,115 @@
+// The bridge to the form's inputs, which are Gradio's: their values come in here, and only here are they set.
+
+import { byId, make } from "./dom.js";
+import { remembered, state, tell } from "./store.js";
+import { failed } from "./toast.js";
+
+const NAMES = ["prompt", "negative", "styles", "model", "width", "height", "count", "steps", "guidance", "seed", "sampler", "schedule"];
+const INPUT_OF = {
+  prompt: "prompt", negative: "negative", model: "model", size: "width", count: "count", seed: "seed",
+  "sampling.steps": "steps", "sampling.guidance": "guidance", "sampling.sampler": "sampler", "sampling.schedule": "schedule",
+};
+
+let restored = false;
+let start = {}; // the values of a fresh page
+
+const named = (values) => Object.fromEntries(NAMES.map((name, at) => [name, values[at]]));
+
+// ---- called by Gradio's events (webui/create_tab.py)
+
+export const bridge = {
+  restore(values) {
+    start = named(values);
+    const kept = remembered.get("form") ?? {};
+    state.values = { ...start, ...Object.fromEntries(Object.entries(kept).filter(([name]) => name in start)) };
+    restored = true;
+    tell("form");
+    return NAMES.map((name) => state.values[name]);
+  },
+  changed(values) {
+    if (!restored) return;
+    const next = named(values);
+    const names = NAMES.filter((name) => next[name] !== state.values[name]);
+    state.values = next;
+    remembered.set("form", next);
+    names.forEach((name) => clearError(name));
+    tell("form");
+  },
+  values: () => NAMES.map((name) => state.values[name]),
+  wish: () => wishes.text,
+  filled(answer) { wishes.done?.(answer); },
+  answered(answer) {
+    if (answer?.id) { clearErrors(); tell("asked", answer.id); } else if (answer) showError(answer);
+  },
+};
+
+const wishes = { text: "", done: null };
+
+// The form values that ask for `request`; the studio's form.py works them out.
+export function valuesFor(request) {
+  return new Promise((resolve, reject) => {
+    wishes.text = JSON.stringify(request);
+    wishes.done = (answer) => (answer?.values ? resolve(answer.values) : reject(new Error(answer?.error ?? "These settings can’t be read.")));
+    byId("lm-fill").click();
+  });
+}
+
+export function put(changes) {
+  state.values = { ...state.values, ...changes };
+  Object.keys(changes).forEach((name) => clearError(name));
+  remembered.set("form", state.values);
+  byId("lm-put").click();
+  tell("form");
+}
+
+export async function putRequest(request, { seed = true } = {}) {
+  try {
+    const values = await valuesFor(request);
+    if (!seed) values.seed = null;
+    put(values);
+    return true;
+  } catch (error) {
+    failed(error);
+    return false;
+  }
+}
+
+export const fresh = () => ({ ...start });
+export const styles = () => { try { return JSON.parse(state.values.styles || "[]"); } catch (broken) { return []; } };
+export const putStyles = (ids) => put({ styles: JSON.stringify(ids) });
+export const input = (name) => byId(`lm-f-${name}`)?.querySelector("textarea, input");
+export const draw = () => byId("lm-draw").click();
+
+// ---- errors at their field
+
+export function showError({ field, error }) {
+  clearErrors();
+  const name = INPUT_OF[field];
+  const block = name && byId(`lm-f-${name}`);
+  if (!block) {
+    const place = byId("lm-form-error");
+    place.textContent = error;
+    place.hidden = false;
+    byId("lm-shell-prompt").scrollIntoView({ block: "nearest" });
+    return;
+  }
+  if (byId("lm-numbers").contains(block)) tell("open-numbers");
+  block.querySelector(".lm-error")?.remove();
+  block.append(make("p.lm-error", { role: "alert", id: `lm-error-${name}` }, error));
+  const element = input(name);
+  element?.setAttribute("aria-invalid", "true");
+  element?.setAttribute("aria-describedby", `lm-error-${name}`);
+  element?.focus();
+  block.scrollIntoView({ block: "nearest" });
+}
+
+function clearError(name) {
+  const shown = name === "height" ? "width" : name;
+  byId(`lm-error-${shown}`)?.remove();
+  input(shown)?.removeAttribute("aria-invalid");
+  if (name === "prompt" || name === "styles") byId("lm-form-error").hidden = true;
+}
+
+function clearErrors() {
+  NAMES.forEach(clearError);
+}

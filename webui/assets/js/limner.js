@@ -1,0 +1,63 @@
+// Starts the page: once Gradio has put the shells in place, each part fills its own.
+
+import { trackDeleted } from "./actions.js";
+import { api } from "./api.js";
+import { startChoices } from "./choices.js";
+import { byId, dressIcons } from "./dom.js";
+import { startDrop } from "./drop.js";
+import { startEngine } from "./engine.js";
+import { startExamples } from "./examples.js";
+import { follow } from "./feed.js";
+import { bridge, input } from "./form.js";
+import { startJobs } from "./jobs.js";
+import { startKeys } from "./keys.js";
+import { startLightbox } from "./lightbox.js";
+import { startRecent } from "./recent.js";
+import { showFirst, startStage } from "./stage.js";
+import { on, state, tell } from "./store.js";
+import { startStyles } from "./styles.js";
+import { startTheme } from "./theme.js";
+import { failed } from "./toast.js";
+import { startWords } from "./words.js";
+
+const SHELLS = ["lm-engine", "lm-chips", "lm-stop", "lm-quality", "lm-styles", "lm-numbers-toggle", "lm-stage", "lm-jobs", "lm-tiles", "lm-toasts", "lm-f-prompt"];
+
+function shells() {
+  return new Promise((resolve) => {
+    const there = () => SHELLS.every((id) => byId(id));
+    if (there()) { resolve(); return; }
+    const watcher = new MutationObserver(() => { if (there()) { watcher.disconnect(); resolve(); } });
+    watcher.observe(document.documentElement, { childList: true, subtree: true });
+  });
+}
+
+async function catalogue() {
+  for (let wait = 1000; !state.catalogue; wait *= 2) {
+    try {
+      state.catalogue = await api.catalogue();
+      tell("catalogue");
+    } catch (refusal) {
+      failed(refusal);
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
+
+async function start() {
+  const choices = catalogue();
+  await shells();
+  dressIcons();
+  trackDeleted(on);
+  for (const part of [startTheme, startEngine, startStage, startJobs, startLightbox, startChoices, startStyles, startWords, startExamples, startDrop, startKeys]) part();
+  Object.assign(window.limner, bridge);
+  window.limner.isReady(bridge);
+  if (state.catalogue) tell("catalogue");
+  await follow();
+  await showFirst();
+  await startRecent();
+  await choices;
+  document.documentElement.dataset.limner = "ready";
+  if (!document.activeElement || document.activeElement === document.body) input("prompt")?.focus({ preventScroll: true });
+}
+
+start();

@@ -1,0 +1,135 @@
+"""What the form's values mean: one table links the fields of a request to the values that the page's inputs hold.
+
+A value is what an input gives: text, a number, or None for an empty number box, which leaves the choice to the model.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Callable, Mapping
+
+from toolkit.errors import RequestError
+from toolkit.geometry import Size
+from toolkit.request import STARTER, GenerationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One field of the request (dotted, as errors name it) and the form values that make it up.
+
+    `to_field` takes the values in the order of `names`; `to_values` gives them back in that order.
+    """
+
+    field: str
+    names: tuple[str, ...]
+    to_field: Callable[..., Any]
+    to_values: Callable[[Any], tuple[Any, ...]]
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _whole(field: str, label: str) -> Callable[[Any], int | None]:
+    def read(value: Any) -> int | None:
+        if value is None or value == "":
+            return None
+        number = _finite(field, label, value)
+        if number != int(number):
+            raise RequestError(field, f"{label} can’t be {value}: it must be a whole number. Try {round(number)}.")
+        return int(number)
+
+    return read
+
+
+def _number(field: str, label: str) -> Callable[[Any], float | None]:
+    def read(value: Any) -> float | None:
+        return None if value is None or value == "" else _finite(field, label, value)
+
+    return read
+
+
+def _finite(field: str, label: str, value: Any) -> float:
+    try:
+        number = value if type(value) is int else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = float("nan")
+    if isinstance(number, float) and not abs(number) < float("inf"):
+        raise RequestError(field, f"{label} can’t be “{value}”: it must be a number.")
+    return number
+
+
+def _size(width: Any, height: Any) -> Size | None:
+    sides = _whole("size", "Width")(width), _whole("size", "Height")(height)
+    if sides == (None, None):
+        return None
+    if None in sides:
+        missing, given = ("width", sides[1]) if sides[0] is None else ("height", sides[0])
+        raise RequestError("size", f"The {missing} is empty. Fill in both sides (for example {given}), or neither.")
+    return Size(*sides)  # type: ignore[arg-type]
+
+
+def _styles(value: Any) -> tuple[str, ...]:
+    try:
+        names = json.loads(value or "[]")
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise RequestError("styles", f"“{value}” is not a list of styles. Take the styles off and choose them again.")
+    return tuple(names)
+
+
+def _alone(value: Any) -> tuple[Any, ...]:
+    return (value,)
+
+
+def _auto(value: Any) -> str:
+    return _text(value) or "auto"
+
+
+TABLE: tuple[Link, ...] = (
+    Link("prompt", ("prompt",), _text, _alone),
+    Link("negative", ("negative",), _text, _alone),
+    Link("styles", ("styles",), _styles, lambda names: (json.dumps(list(names), ensure_ascii=False),)),
+    Link("model", ("model",), lambda value: _text(value) or STARTER, _alone),
+    Link("size", ("width", "height"), _size, lambda size: tuple(size) if size else (None, None)),
+    Link("count", ("count",), lambda value: 1 if value in (None, "") else _whole("count", "Pictures")(value), _alone),
+    Link("sampling.steps", ("steps",), _whole("sampling.steps", "Steps"), _alone),
+    Link("sampling.guidance", ("guidance",), _number("sampling.guidance", "Guidance"), _alone),
+    Link("seed", ("seed",), _whole("seed", "Seed"), _alone),
+    Link("sampling.sampler", ("sampler",), _auto, _alone),
+    Link("sampling.schedule", ("schedule",), _auto, _alone),
+)
+NAMES: tuple[str, ...] = tuple(name for link in TABLE for name in link.names)
+FIELD_OF: Mapping[str, str] = {name: link.field for link in TABLE for name in link.names}
+
+
+def read(values: Mapping[str, Any]) -> GenerationRequest:
+    """The request that the form asks for; raise RequestError naming the field of a value that can't be one."""
+    found = {link.field: link.to_field(*(values.get(name) for name in link.names)) for link in TABLE}
+    return GenerationRequest().with_(**{field.split(".")[-1]: value for field, value in found.items()})
+
+
+def fill(request: GenerationRequest) -> dict[str, Any]:
+    """The form values that ask for `request`: `read` gives the same request back.
+
+    A resolved request asks for what was typed, so its styles can be taken off again: `written` takes the place of
+    the text that the styles made.
+    """
+    asked = as_asked(request)
+    values: dict[str, Any] = {}
+    for link in TABLE:
+        value: Any = asked
+        for part in link.field.split("."):
+            value = getattr(value, part)
+        values.update(zip(link.names, link.to_values(value), strict=True))
+    return values
+
+
+def as_asked(request: GenerationRequest) -> GenerationRequest:
+    """The request with what was typed in the place of what its styles made of it."""
+    if request.written is None:
+        return request
+    written = request.written
+    return request.with_(prompt=written.prompt, negative=written.negative, styles=written.styles, written=None)
