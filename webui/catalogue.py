@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import ModelError
 from toolkit.samplers import SAMPLERS
-from toolkit.starter.words import unknown_words
-from toolkit.styles import load_sizes
+from toolkit.styles import PLACE, load_sizes
 
 if TYPE_CHECKING:
     from toolkit.models import ModelFile
     from toolkit.studio import Studio
+    from toolkit.styles import Style
 
 SIZES = Path(__file__).resolve().parent.parent / "presets" / "sizes.toml"
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
@@ -23,7 +23,7 @@ def catalogue(studio: Studio) -> dict[str, Any]:
     problems = list(studio.styles.problems)
     models = studio.models.list()
     return {
-        "styles": [_style(style) for style in studio.styles.styles.values()],
+        "styles": [_style(style, models) for style in studio.styles.styles.values()],
         "sizes": _sizes(models, problems),
         "models": [_model(model) for model in models],
         "samplers": [
@@ -41,7 +41,7 @@ def unknown(studio: Studio, prompt: str, model_name: str) -> dict[str, Any]:
         model = studio.models.find(model_name) if model_name in {m.id for m in studio.models.list()} else None
     except ModelError:
         model = None
-    words = unknown_words(prompt, model.card) if model is not None and model.card.get("known_words") else []
+    words = _unknown_words(prompt, model) if model is not None else []
     return {"unknown": words, "sentence": _sentence(words, model)}
 
 
@@ -54,7 +54,16 @@ def example_file(studio: Studio, model_id: str, number: int) -> Path | None:
     return _example_path(model, examples[number])
 
 
-def _style(style: Any) -> dict[str, Any]:
+def _unknown_words(prompt: str, model: ModelFile) -> list[str]:
+    if not model.card.get("known_words"):
+        return []
+    from toolkit.starter.words import unknown_words
+
+    return list(unknown_words(prompt, model.card))
+
+
+def _style(style: Style, models: list[ModelFile]) -> dict[str, Any]:
+    words = style.prompt.replace(PLACE, " ")
     return {
         "id": style.id,
         "name": style.name,
@@ -63,6 +72,7 @@ def _style(style: Any) -> dict[str, Any]:
         "prompt": style.prompt,
         "negative": style.negative,
         "preview": f"/limner/styles/{style.id}/preview" if style.preview_path is not None else None,
+        "unknown_to": [model.id for model in models if _unknown_words(words, model)],
     }
 
 
