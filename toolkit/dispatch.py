@@ -177,7 +177,8 @@ class Dispatcher:
 def check_space(gallery: Gallery, pixels: int, count: int) -> None:
     """Raise StorageError before anything is drawn when the disk could not take the pictures three times over."""
     needed = max(32_000_000, 3 * 3 * pixels * count)
-    free = shutil.disk_usage(gallery.folder).free
+    existing = next(folder for folder in (gallery.folder, *gallery.folder.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
     if free < needed:
         raise StorageError(
             f"The disk with {gallery.folder} has {free / 1e6:.0f} MB left and {needed / 1e6:.0f} MB are needed; "

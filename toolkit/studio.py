@@ -169,9 +169,8 @@ class Studio:
         """One of the person's own jobs; None for any other id."""
         with self._lock:
             job = self._jobs.get(job_id)
-            if job is None:
-                row = self.queue.get(job_id)
-                job = Job(self, row) if row is not None else None
+            if job is None and (row := self.queue.get(job_id)) is not None:
+                job = self._remember(row)
         return job if job is not None and job.who.id == who.id else None
 
     def jobs(self, who: Who) -> list[Job]:

@@ -64,8 +64,10 @@ def test_files_are_small_and_named_for_what_they_are(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
 
-@pytest.mark.parametrize("name", ["launch.py", *(f"toolkit/commands/{p.name}" for p in
-                                                 (ROOT / "toolkit/commands").glob("*.py")), "toolkit/starter/cli.py"])
+@pytest.mark.parametrize(
+    "name",
+    ["launch.py", "toolkit/starter/cli.py", *(relative(path) for path in (ROOT / "toolkit/commands").glob("*.py"))],
+)
 def test_launcher_needs_only_the_standard_library(name: str) -> None:
     roots = {module.split(".")[0] for module in imported(ROOT / name, only_at_import=True)}
     assert roots <= set(sys.stdlib_module_names) | {"toolkit"}

@@ -23,7 +23,7 @@ def models() -> ModelIndex:
 def styles(tmp_path_factory: pytest.TempPathFactory) -> StyleLibrary:
     folder = tmp_path_factory.mktemp("styles")
     (folder / "tests.toml").write_text(
-        '[[style]]\nid = "framed"\nname = "Framed"\ngroup = "Test"\ndescription = "A frame."\n'
+        '[style.framed]\nname = "Framed"\ngroup = "Test"\ndescription = "A frame."\n'
         'prompt = "a frame around {prompt}"\nnegative = "blur"\n',
         encoding="utf-8",
     )
