@@ -81,7 +81,7 @@ class Job:
 
     def _tell(self, event: JobEvent) -> None:
         with self._changed:
-            if self._event.state.ended and event.state.ended:
+            if self._event.state.ended and self._event.state is not JobState.INTERRUPTED:
                 return
             self._event = event
             if event.state.ended:
