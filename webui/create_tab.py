@@ -78,15 +78,24 @@ def _model(studio: Studio, start: dict[str, Any]) -> dict[str, Component]:
     return {"negative": negative, "model": models}
 
 
-def _number(start: dict[str, Any], name: str, label: str, info: str, whole: bool = True) -> gr.Number:
-    return gr.Number(start[name], label=label, info=info, placeholder="auto", step=1 if whole else 0.5, elem_id=f"lm-f-{name}")
+def _number(start: dict[str, Any], name: str, label: str, info: str) -> gr.Textbox:
+    attributes = gr.InputHTMLAttributes(autocomplete="off", spellcheck=False)
+    return gr.Textbox(
+        start[name],
+        label=label,
+        info=info,
+        placeholder="auto",
+        max_lines=1,
+        elem_id=f"lm-f-{name}",
+        html_attributes=attributes,
+    )
 
 
 def _numbers(start: dict[str, Any]) -> dict[str, Component]:
     """The numbers behind the choices; an empty box leaves the choice to the model."""
     return {
         "steps": _number(start, "steps", "Steps", "How often the picture is gone over; more is cleaner and takes longer."),
-        "guidance": _number(start, "guidance", "Guidance", "How closely the prompt is followed; high is literal and harsh.", False),
+        "guidance": _number(start, "guidance", "Guidance", "How closely the prompt is followed; high is literal and harsh."),
         "width": _number(start, "width", "Width", "In pixels; close to the model’s own size works best."),
         "height": _number(start, "height", "Height", "In pixels; the shapes above fill in both sides."),
         "seed": _number(start, "seed", "Seed", "The number a picture grows from; the same seed draws it again."),

@@ -1,11 +1,13 @@
 """What the form's values mean: one table links the fields of a request to the values that the page's inputs hold.
 
-A value is what an input gives: text, a number, or None for an empty number box, which leaves the choice to the model.
+A value is what an input gives: text. Numbers are text too, so that a wrong one can be answered at its field as it was
+typed; an empty box leaves the choice to the model.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping
 
@@ -31,33 +33,33 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def _shown(value: Any) -> tuple[str]:
+    """A number as its box shows it; empty when the model decides."""
+    return ("" if value is None else str(value),)
+
+
 def _whole(field: str, label: str) -> Callable[[Any], int | None]:
     def read(value: Any) -> int | None:
-        if value is None or value == "":
+        number = _number(field, label)(value)
+        if number is not None and number != int(number):
+            raise RequestError(field, f"{label} can’t be {number}: it must be a whole number. Try {round(number)}.")
+        return None if number is None else int(number)
+
+    return read
+
+
+def _number(field: str, label: str) -> Callable[[Any], int | float | None]:
+    def read(value: Any) -> int | float | None:
+        text = _text(value).strip().replace(",", ".")
+        if not text:
             return None
-        number = _finite(field, label, value)
-        if number != int(number):
-            raise RequestError(field, f"{label} can’t be {value}: it must be a whole number. Try {round(number)}.")
-        return int(number)
+        if re.fullmatch(r"[+-]?\d{1,19}", text):
+            return int(text)
+        if not re.fullmatch(r"[+-]?(\d{1,19}\.?\d{0,19}|\.\d{1,19})([eE][+-]?\d{1,2})?", text):
+            raise RequestError(field, f"{label} can’t be “{text[:40]}”: it must be a number, or empty.")
+        return float(text)
 
     return read
-
-
-def _number(field: str, label: str) -> Callable[[Any], float | None]:
-    def read(value: Any) -> float | None:
-        return None if value is None or value == "" else _finite(field, label, value)
-
-    return read
-
-
-def _finite(field: str, label: str, value: Any) -> float:
-    try:
-        number = value if type(value) is int else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = float("nan")
-    if isinstance(number, float) and not abs(number) < float("inf"):
-        raise RequestError(field, f"{label} can’t be “{value}”: it must be a number.")
-    return number
 
 
 def _size(width: Any, height: Any) -> Size | None:
@@ -68,6 +70,11 @@ def _size(width: Any, height: Any) -> Size | None:
         missing, given = ("width", sides[1]) if sides[0] is None else ("height", sides[0])
         raise RequestError("size", f"The {missing} is empty. Fill in both sides (for example {given}), or neither.")
     return Size(*sides)  # type: ignore[arg-type]
+
+
+def _count(value: Any) -> int:
+    count = _whole("count", "Pictures")(value)
+    return 1 if count is None else count
 
 
 def _styles(value: Any) -> tuple[str, ...]:
@@ -93,11 +100,11 @@ TABLE: tuple[Link, ...] = (
     Link("negative", ("negative",), _text, _alone),
     Link("styles", ("styles",), _styles, lambda names: (json.dumps(list(names), ensure_ascii=False),)),
     Link("model", ("model",), lambda value: _text(value) or STARTER, _alone),
-    Link("size", ("width", "height"), _size, lambda size: tuple(size) if size else (None, None)),
-    Link("count", ("count",), lambda value: 1 if value in (None, "") else _whole("count", "Pictures")(value), _alone),
-    Link("sampling.steps", ("steps",), _whole("sampling.steps", "Steps"), _alone),
-    Link("sampling.guidance", ("guidance",), _number("sampling.guidance", "Guidance"), _alone),
-    Link("seed", ("seed",), _whole("seed", "Seed"), _alone),
+    Link("size", ("width", "height"), _size, lambda size: tuple(str(side) for side in size) if size else ("", "")),
+    Link("count", ("count",), _count, _shown),
+    Link("sampling.steps", ("steps",), _whole("sampling.steps", "Steps"), _shown),
+    Link("sampling.guidance", ("guidance",), _number("sampling.guidance", "Guidance"), _shown),
+    Link("seed", ("seed",), _whole("seed", "Seed"), _shown),
     Link("sampling.sampler", ("sampler",), _auto, _alone),
     Link("sampling.schedule", ("schedule",), _auto, _alone),
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 import gradio as gr
 
 SHELLS = Path(__file__).parent / "shells"
-STYLE_SHEETS = ("tokens", "gradio", "layout", "controls", "stage", "lists", "dialogs")
+STYLE_SHEETS = ("tokens", "gradio", "layout", "buttons", "controls", "stage", "lists", "dialogs")
 MODULES = ("limner", "dom", "store", "api", "feed", "form")
 
 

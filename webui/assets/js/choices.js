@@ -1,7 +1,7 @@
 // Draft, standard or fine; one, two or four; a shape: words for the numbers that stand folded away.
 
 import { byId, make, radios, setText } from "./dom.js";
-import { put } from "./form.js";
+import { input, number, put } from "./form.js";
 import { model, on, remembered, state } from "./store.js";
 
 export function startChoices() {
@@ -15,20 +15,36 @@ export function startChoices() {
   toggle.addEventListener("click", () => open(toggle.getAttribute("aria-expanded") !== "true"));
   on("open-numbers", () => open(true));
   open(remembered.get("numbers") === true);
+  for (const [name, size] of Object.entries(STEPS)) {
+    input(name).inputMode = "decimal";
+    input(name).addEventListener("keydown", (event) => stepBy(event, name, size));
+  }
+}
+
+const STEPS = { steps: 1, guidance: 0.5, width: 8, height: 8, seed: 1, count: 1 };
+
+// The boxes hold text, so that wrong numbers can be answered; arrows still count up and down.
+function stepBy(event, name, size) {
+  const way = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+  const usual = { ...model()?.defaults, width: model()?.native_size[0], height: model()?.native_size[1], count: 1 };
+  const now = number(name) ?? usual[name] ?? 0;
+  if (!way || Number.isNaN(now) || event.ctrlKey) return;
+  event.preventDefault();
+  put({ [name]: Number((now + way * size).toFixed(3)) });
 }
 
 function render() {
   const chosen = model();
   const usual = chosen?.defaults.steps ?? 20;
   quality(usual);
-  const count = state.values.count || 1;
+  const count = number("count") ?? 1;
   radios(byId("lm-count"), [1, 2, 4].map((each) => ({ key: each, label: String(each), title: each === 1 ? "One picture" : `${each} pictures at once` })), count, (key) => put({ count: key }));
   shapes(chosen);
   summary(chosen, usual);
 }
 
 function quality(usual) {
-  const steps = state.values.steps ?? usual;
+  const steps = number("steps") ?? usual;
   const levels = [
     { key: "draft", label: "Draft", steps: Math.max(2, Math.round(usual * 0.4)), title: "Quick and rough, to find an idea" },
     { key: "standard", label: "Standard", steps: usual, title: "The model’s own number of steps" },
@@ -43,7 +59,7 @@ const sizeFor = (shape, chosen) => shape.at?.[chosen?.id] ?? [shape.width, shape
 function shapes(chosen) {
   const all = state.catalogue?.sizes ?? [];
   const [nativeWidth, nativeHeight] = chosen?.native_size ?? [512, 512];
-  const [width, height] = [state.values.width ?? nativeWidth, state.values.height ?? nativeHeight];
+  const [width, height] = [number("width") ?? nativeWidth, number("height") ?? nativeHeight];
   const options = all.map((shape) => {
     const [across, down] = sizeFor(shape, chosen);
     const title = `${shape.name}, ${across} × ${down}${shape.note ? `: ${shape.note}` : ""}`;
@@ -68,9 +84,9 @@ function face(shape, [across, down], own) {
 }
 
 function summary(chosen, usual) {
-  const { steps, guidance, seed, sampler } = state.values;
-  const parts = [`${steps ?? usual} steps`, `guidance ${guidance ?? chosen?.defaults.guidance ?? "auto"}`];
-  if (seed !== null && seed !== undefined) parts.push(`seed ${seed}`);
+  const { sampler, seed } = state.values;
+  const parts = [`${number("steps") ?? usual} steps`, `guidance ${number("guidance") ?? chosen?.defaults.guidance ?? "auto"}`];
+  if (seed) parts.push(`seed ${seed}`);
   if (sampler && sampler !== "auto") parts.push(state.catalogue?.samplers.find((one) => one.name === sampler)?.label ?? sampler);
   setText(byId("lm-numbers-note"), parts.join(" · "));
 }

@@ -74,9 +74,9 @@ function worded(name, value) {
   if (name === "size") return value ? value.join(" × ") : (model()?.native_size.join(" × ") ?? "auto");
   if (name === "styles") return JSON.parse(value || "[]").map((id) => state.catalogue?.styles.find((style) => style.id === id)?.name ?? id).join(", ") || "none";
   if (name === "model") return state.catalogue?.models.find((one) => one.id === value)?.title ?? value;
-  if (name === "seed") return value === null || value === undefined ? "a new one each time" : String(value);
+  if (name === "seed") return value || "a new one each time";
   if (name === "count") return String(value || 1);
-  if (name === "steps" || name === "guidance") return String(value ?? model()?.defaults[name] ?? "auto");
+  if (name === "steps" || name === "guidance") return String(value || (model()?.defaults[name] ?? "auto"));
   if (name === "sampler") return value === "auto" ? samplerLabel(model()?.defaults.sampler ?? "auto") : samplerLabel(value);
-  return value === "" || value === null || value === undefined ? "nothing" : String(value);
+  return value || "nothing";
 }

@@ -21,7 +21,7 @@ export const bridge = {
   restore(values) {
     start = named(values);
     const kept = remembered.get("form") ?? {};
-    state.values = { ...start, ...Object.fromEntries(Object.entries(kept).filter(([name]) => name in start)) };
+    state.values = { ...start, ...Object.fromEntries(Object.entries(kept).filter(([name, value]) => name in start && typeof value === "string")) };
     restored = true;
     tell("form");
     return NAMES.map((name) => state.values[name]);
@@ -55,6 +55,7 @@ export function valuesFor(request) {
 }
 
 export function put(changes) {
+  changes = Object.fromEntries(Object.entries(changes).map(([name, value]) => [name, value === null ? "" : String(value)]));
   state.values = { ...state.values, ...changes };
   Object.keys(changes).forEach((name) => clearError(name));
   remembered.set("form", state.values);
@@ -65,7 +66,7 @@ export function put(changes) {
 export async function putRequest(request, { seed = true } = {}) {
   try {
     const values = await valuesFor(request);
-    if (!seed) values.seed = null;
+    if (!seed) values.seed = "";
     put(values);
     return true;
   } catch (error) {
@@ -74,7 +75,12 @@ export async function putRequest(request, { seed = true } = {}) {
   }
 }
 
-export const fresh = () => ({ ...start });
+// A number box as a number; null when it is empty, for then the model decides.
+export function number(name) {
+  const text = String(state.values[name] ?? "").trim().replace(",", ".");
+  return text === "" ? null : Number(text);
+}
+
 export const styles = () => { try { return JSON.parse(state.values.styles || "[]"); } catch (broken) { return []; } };
 export const putStyles = (ids) => put({ styles: JSON.stringify(ids) });
 export const input = (name) => byId(`lm-f-${name}`)?.querySelector("textarea, input");

@@ -7,7 +7,7 @@ export function toast(text, { action, onAction, failed = false, seconds = 5 } = 
   const close = () => element.remove();
   if (action) element.append(make("button.lm-link", { type: "button", onclick: () => { close(); onAction(); } }, action));
   // Inside an open dialog the page behind can't be clicked, so its toasts appear in the dialog.
-  const host = document.querySelector("dialog[open]") ?? document.body;
+  const host = document.querySelector("dialog[open]") ?? byId("lm-shell-bottom");
   const box = byId("lm-toasts");
   if (box.parentElement !== host) host.append(box);
   box.append(element);
