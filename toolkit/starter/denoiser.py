@@ -1,0 +1,139 @@
+"""Trains the starter's denoiser, a thin UNet2DConditionModel, on cached latents and fresh captions."""
+
+import copy
+import random
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderTiny, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from toolkit.starter.cache import LatentCache
+from toolkit.starter.folder import STEPS, alphas_cumprod, build_pipeline, write_folder
+from toolkit.starter.stage import Budget, device_and_dtype, save_atomically
+from toolkit.starter.text import WIDTH, token_ids
+
+PEAK_RATE, WARM_UP, CAPTION_DROPOUT = 1e-3, 200, 0.1
+SNR_KNEE = 5.0
+SAVE_EVERY = 240.0
+
+
+def build_denoiser() -> UNet2DConditionModel:
+    """An untrained denoiser of 8.5 M parameters: thin at 32 x 32, attention at 8 x 8 and 4 x 4 only, where layout is decided."""
+    torch.manual_seed(0)
+    return UNet2DConditionModel(
+        sample_size=32, in_channels=4, out_channels=4, layers_per_block=1, block_out_channels=(32, 64, 128, 160),
+        down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
+        cross_attention_dim=WIDTH, attention_head_dim=4, norm_num_groups=8,
+    )  # fmt: skip
+
+
+def _timesteps(count: int) -> torch.Tensor:
+    """Half evenly spread, half leaning to the noisy end, where place and colour are decided."""
+    spread = (torch.arange(count) + torch.rand(count)) / count
+    lean = torch.rand(count) < 0.5
+    return (torch.where(lean, spread.sqrt(), spread) * STEPS).long().clamp(max=STEPS - 1)
+
+
+class DenoiserTraining:
+    """The state of the denoiser's training: weights, their slow average, optimizer, clock and latents."""
+
+    def __init__(self, work: Path, minutes: float, batch: int, room: int):
+        self.work, self.size = work, batch
+        self.device, self.dtype = device_and_dtype()
+        self.tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
+        self.encoder = CLIPTextModel.from_pretrained(work / "text_encoder").to(self.device).eval().requires_grad_(False)
+        vae = AutoencoderTiny.from_pretrained(work / "vae").to(self.device, memory_format=torch.channels_last).eval()
+        self.cache = LatentCache(vae, room)
+        self.model = build_denoiser().to(self.device, memory_format=torch.channels_last)
+        # On a CPU the fused attention's backward is the slowest operation at these sizes; plain products are faster.
+        if self.device.type == "cpu":
+            self.model.set_attn_processor(AttnProcessor())
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), PEAK_RATE, betas=(0.9, 0.99), fused=True)
+        self.budget, self.rng = Budget(minutes * 60, "denoiser"), random.Random(0)
+        self.alphas = alphas_cumprod().float()
+        self.losses: list[float] = []
+
+    def resume(self) -> bool:
+        """Takes up a saved state, if there is one."""
+        path = self.work / "denoiser.pt"
+        if not path.exists():
+            return False
+        state = torch.load(path, map_location=self.device)
+        for name in ("model", "average", "optimizer"):
+            getattr(self, name).load_state_dict(state[name])
+        self.budget.load(state["budget"])
+        self.rng.seed(self.budget.step)
+        torch.manual_seed(self.budget.step)
+        return True
+
+    def save(self) -> None:
+        """Writes the state, and the averaged weights as a pipeline folder that can be tried at once."""
+        state = {name: getattr(self, name).state_dict() for name in ("model", "average", "optimizer")}
+        save_atomically(state | {"budget": self.budget.state()}, self.work / "denoiser.pt")
+        write_folder(self.pipeline(), self.work / "folder")
+        self.budget.pause()
+
+    def pipeline(self):
+        """The averaged weights with the other parts, as a pipeline."""
+        return build_pipeline(self.tokenizer, self.encoder, self.average, self.cache.vae)
+
+    def step(self) -> float:
+        """One optimizer step; the loss before weighting comes back."""
+        part = self.budget.spent / self.budget.seconds
+        clean, captions = self.cache.batch(self.size, max(0.15, 0.8 - 2 * part), self.rng)
+        captions = ["" if self.rng.random() < CAPTION_DROPOUT else text for text in captions]
+        steps = _timesteps(self.size)
+        alpha = self.alphas[steps][:, None, None, None]
+        noise = torch.randn_like(clean)
+        noised = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
+        target = (alpha.sqrt() * noise - (1 - alpha).sqrt() * clean).to(self.device)
+        ratio = alpha / (1 - alpha)
+        weight = (SNR_KNEE / (SNR_KNEE + ratio)).to(self.device)
+        words = self.encoder(token_ids(self.tokenizer, captions).to(self.device)).last_hidden_state
+        noised = noised.to(self.device, memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, self.dtype):
+            guess = self.model(noised, steps.to(self.device), words).sample.float()
+        error = (guess - target).square()
+        (error * weight).mean().backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.budget.rate(PEAK_RATE, WARM_UP)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        keep = min(0.999, (1 + self.budget.step) / (10 + self.budget.step))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
+        return error.mean().item()
+
+    def run(self, refresh: int) -> None:
+        """Trains until the budget is spent, adding `refresh` new scenes a step."""
+        saved = self.budget.spent
+        while self.budget.tick():
+            self.losses = [*self.losses[-99:], self.step()]
+            if refresh:
+                self.cache.refresh(refresh)
+            self.budget.show(f"loss {sum(self.losses) / len(self.losses):.4f}", every=30)
+            if self.budget.spent - saved > SAVE_EVERY:
+                saved = self.budget.spent
+                self.save()
+        self.save()
+
+
+def train_denoiser(work: Path, minutes: float, resume: bool, batch: int = 32, simple: int = 8000, rest: int = 14000) -> None:
+    """Trains for `minutes` on the autoencoder and text encoder in `work`; leaves a pipeline in `work`/folder."""
+    training = DenoiserTraining(work, minutes, batch, room=64000)
+    kept = work / "latents.pt"
+    resumed = resume and training.resume()
+    if resume and kept.exists():
+        training.cache.load(kept)
+    else:
+        training.cache.fill(simple, simple=True)
+        training.cache.fill(rest, simple=False)
+        training.cache.save(kept)
+    if not resumed:
+        torch.manual_seed(0)
+    training.budget.pause()
+    training.run(refresh=6 if training.device.type == "cpu" else 0)

@@ -1,0 +1,58 @@
+"""Measures a picture's colours against the table: which colour a thing has, and whether the background is as asked."""
+
+import numpy as np
+
+from toolkit.starter.drawing import INK, stripe
+from toolkit.starter.world import Scene, table
+
+EDGE = 10
+DIFFERENT = 25.0
+WHOLE = (slice(0, 256), slice(0, 256))
+HALVES = ((slice(56, 200), slice(0, 144)), (slice(56, 200), slice(112, 256)))
+
+
+def nearest(pixels: np.ndarray, colours: list[tuple[str, tuple[int, int, int]]]) -> np.ndarray:
+    """The name of the nearest colour for each pixel of (..., 3) in 0..255."""
+    values = np.array([rgb for _, rgb in colours], dtype=np.float32)
+    distance = np.square(pixels[..., None, :].astype(np.float32) - values).sum(-1)
+    return np.array([name for name, _ in colours])[distance.argmin(-1)]
+
+
+def _edges(picture: np.ndarray, upright: bool) -> np.ndarray:
+    """What the background would be behind everything, from the picture's edges: by columns when `upright`, else by rows."""
+    if upright:
+        rim = np.concatenate([picture[:EDGE], picture[-EDGE:]], 0)
+        return np.broadcast_to(np.median(rim, 0)[None], picture.shape)
+    rim = np.concatenate([picture[:, :EDGE], picture[:, -EDGE:]], 1)
+    return np.broadcast_to(np.median(rim, 1)[:, None], picture.shape)
+
+
+def thing_colour(picture: np.ndarray, scene: Scene, window: tuple[slice, slice]) -> str:
+    """The colour of most pixels in the window that differ from the background; "none" when nothing is there."""
+    picture = picture.astype(np.float32)
+    away = np.linalg.norm(picture - _edges(picture, scene.kind == "striped"), axis=-1) > DIFFERENT
+    inside = picture[window][away[window]]
+    if len(inside) < 300:
+        return "none"
+    # Outlines, wheels and eyes are ink, not the thing's colour, unless nearly all of it is that dark.
+    ink = np.linalg.norm(inside - np.array(INK, np.float32), axis=-1) < 45
+    inside = inside[~ink] if ink.mean() < 0.6 else inside
+    names, counts = np.unique(nearest(inside, list(table(scene.style).items())), return_counts=True)
+    return str(names[counts.argmax()])
+
+
+def background_right(picture: np.ndarray, scene: Scene) -> bool:
+    """Whether the background has the colour asked for, its kind, and for "ground" the ground's colour too."""
+    picture = picture.astype(np.float32)
+    colours = list(table(scene.style, ground=True).items())
+    rows = _edges(picture, upright=False)[:, 0]
+    top, bottom = np.median(rows[:EDGE], 0), np.median(rows[-EDGE:], 0)
+    if scene.kind == "striped":
+        columns = _edges(picture, upright=True)[0]
+        names = nearest(columns, colours + [(name, stripe(rgb)) for name, rgb in colours])
+        return bool((names == scene.background).mean() > 0.7 and columns.mean(-1).std() > 3)
+    right = nearest(top, colours) == scene.background
+    if scene.kind == "ground":
+        return bool(right and nearest(bottom, colours) == scene.ground)
+    changed = np.linalg.norm(top - bottom)
+    return bool(right and (changed > 45 if scene.kind == "gradient" else changed < 30))
