@@ -4,8 +4,20 @@ import { byId, make } from "./dom.js";
 import { draw, input, put } from "./form.js";
 import { model, on, state } from "./store.js";
 
-export function startExamples() {
+let drawn = []; // the starter's own pictures, by prompt and seed
+
+export async function startExamples() {
   on("shown catalogue form", render);
+  try {
+    drawn = await (await fetch(new URL("../examples/index.json", import.meta.url))).json();
+  } catch (none) { /* without pictures the prompts still serve */ }
+  byId("lm-empty").dataset.key = "";
+  render();
+}
+
+function pictureOf({ picture, prompt, seed }) {
+  const own = drawn.find((one) => one.prompt === prompt && one.seed === seed);
+  return picture ?? (own ? new URL(`../examples/${own.file}`, import.meta.url).href : null);
 }
 
 function render() {
@@ -24,8 +36,9 @@ function render() {
 }
 
 function card(example) {
-  const face = example.picture
-    ? make("img", { src: example.picture, alt: "", loading: "lazy", draggable: "false" })
+  const picture = pictureOf(example);
+  const face = picture
+    ? make("img", { src: picture, alt: "", loading: "lazy", draggable: "false" })
     : make("span.lm-example-face", { "aria-hidden": "true" });
   return make("button.lm-example", { type: "button", title: "Fill in this prompt", onclick: () => use(example) }, face, make("span", {}, example.prompt));
 }

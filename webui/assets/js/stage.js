@@ -17,10 +17,15 @@ export function show(shown) {
 export const showJob = (id) => show({ kind: "job", id });
 export const showPictures = (pictures) => show({ kind: "drawing", drawing: ofPictures(pictures) });
 
+const mine = new Set(); // the jobs that were asked for on this page
+
 export function startStage() {
   on("shown jobs catalogue gone form", render);
   on("job-state", announce);
+  on("job-state", ({ job }) => { if (job.state === "running" && mine.has(job.id) && !shownDrawing()?.live) showJob(job.id); });
   on("asked", (id) => {
+    mine.add(id);
+    if (shownDrawing()?.live) return; // it waits in the queue, and comes to the stage when its turn comes
     showJob(id);
     if (matchMedia("(max-width: 899px)").matches) byId("lm-stage").scrollIntoView({ behavior: motion(), block: "start" });
   });

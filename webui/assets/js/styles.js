@@ -61,10 +61,10 @@ function wall(name, members) {
 }
 
 function card(style) {
-  const face = style.preview
-    ? make("img", { src: style.preview, alt: "", loading: "lazy", draggable: "false" })
-    : make("span.lm-style-face", { "aria-hidden": "true" }, style.name.slice(0, 1));
-  return make("button.lm-style", { type: "button", "data-style": style.id, "aria-pressed": "false", title: style.description, onclick: () => toggle(style.id) }, face, make("span.lm-style-name", {}, style.name));
+  const name = make("span.lm-style-name", {}, style.name);
+  const about = make("span.lm-style-about", {}, style.description);
+  const faces = style.preview ? [make("img", { src: style.preview, alt: "", loading: "lazy", draggable: "false" }), name] : [name, about];
+  return make("button.lm-style", { type: "button", "data-style": style.id, "aria-pressed": "false", "aria-label": style.name, title: style.description, onclick: () => toggle(style.id) }, ...faces);
 }
 
 function chips(now) {
