@@ -41,6 +41,7 @@ MIGRATIONS = (
         missing INTEGER NOT NULL DEFAULT 0
     );
     CREATE INDEX pictures_newest ON pictures (who, created DESC, seq DESC) WHERE deleted IS NULL AND missing = 0;
+    CREATE INDEX pictures_by_job ON pictures (job, place);
     CREATE TABLE jobs (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,

@@ -89,6 +89,14 @@ class Gallery:
         rows = self._database.rows("SELECT * FROM pictures WHERE id = ? AND who = ?", (image_id, who.id))
         return entry_of(self.folder, rows[0]) if rows else None
 
+    def of_job(self, job_id: str, who: Who) -> list[Entry]:
+        """The pictures of one of the person's jobs in their order, without deleted ones."""
+        condition, values = matching(who, "")
+        rows = self._database.rows(
+            f"SELECT * FROM pictures WHERE {condition} AND job = ? ORDER BY place, seq", [*values, job_id]
+        )
+        return [entry_of(self.folder, row) for row in rows]
+
     def thumbnail(self, image_id: str, who: Who) -> bytes | None:
         """A WebP file of at most 256 × 256 pixels; None for a picture that isn't the person's or can't be read."""
         rows = self._database.rows("SELECT path FROM pictures WHERE id = ? AND who = ?", (image_id, who.id))

@@ -86,8 +86,9 @@ def test_migrates_step_by_step_and_keeps_a_copy(data: Path) -> None:
 def test_a_migration_that_fails_changes_nothing(data: Path) -> None:
     path = data / "limner.db"
     Database(path).close()
+    broken = "ALTER TABLE people ADD COLUMN name TEXT; SELECT nonsense FROM nowhere"
     with pytest.raises(StorageError):
-        Database(path, migrations=(*MIGRATIONS, "ALTER TABLE people ADD COLUMN name TEXT; SELECT nonsense FROM nowhere"))
+        Database(path, migrations=(*MIGRATIONS, broken))
     database = Database(path)
     assert database.rows("PRAGMA user_version")[0][0] == len(MIGRATIONS)
     columns = [row["name"] for row in database.rows("SELECT name FROM pragma_table_info('people')")]

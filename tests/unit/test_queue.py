@@ -116,7 +116,7 @@ def test_a_job_of_a_dead_engine_is_next_and_costs_no_turn(queue: JobQueue) -> No
 def test_only_waiting_jobs_can_be_cancelled(queue: JobQueue) -> None:
     add(queue, ANNA, "a1", "a2")
     queue.take()
-    assert [queue.cancel("a1"), queue.cancel("a2"), queue.cancel("a2"), queue.cancel("a9")] == [False, True, False, False]
+    assert [queue.cancel(name) for name in ("a1", "a2", "a2", "a9")] == [False, True, False, False]
     assert queue.get("a2").state is JobState.CANCELLED and queue.take() is None
 
 
