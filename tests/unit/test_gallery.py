@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -85,7 +86,7 @@ def test_a_saved_picture_is_a_whole_file_and_a_row(place: Place) -> None:
     assert before <= entry.created <= time.time()
     request, facts, notes = read_settings(saved.path)
     assert request == saved.request and facts["dtype"] == "float32" and notes == []
-    assert not any(name.endswith(".part") for name in place.files())
+    assert [path.name for path in saved.path.parent.iterdir()] == ["00001-42.png"]
 
 
 def test_numbers_go_on_and_nothing_is_overwritten(place: Place) -> None:
@@ -111,8 +112,8 @@ def test_threads_save_side_by_side(place: Place) -> None:
     assert place.gallery.count(OWNER) == 30
 
 
-SAVE = """
-import random, sys
+SAVERS = """
+import os, random, sys
 from pathlib import Path
 from PIL import Image
 from toolkit.database import Database
@@ -120,33 +121,41 @@ from toolkit.gallery import Gallery
 from toolkit.geometry import Size
 from toolkit.jobs import OWNER
 from toolkit.request import GenerationRequest
-data = Path(sys.argv[1])
-gallery = Gallery(data / "pictures", Database(data / "limner.db"))
-image = Image.frombytes("RGB", (256, 256), random.randbytes(256 * 256 * 3))
-request = GenerationRequest("a cat", size=Size(256, 256), seed=1)
-for index in range(10_000):
-    gallery.save(image, request, who=OWNER, job_id="job", index=index, facts={})
-    if index == 0:
-        print("saving", flush=True)
+
+def save_on_and_on(data):
+    gallery = Gallery(data / "pictures", Database(data / "limner.db"))
+    image = Image.frombytes("RGB", (256, 256), random.randbytes(256 * 256 * 3))
+    request = GenerationRequest("a cat", size=Size(256, 256), seed=1)
+    for index in range(10_000):
+        gallery.save(image, request, who=OWNER, job_id="job", index=index, facts={})
+        if index == 0:
+            print(os.getpid(), flush=True)
+
+for _ in range(int(sys.argv[2])):
+    if os.fork() == 0:
+        save_on_and_on(Path(sys.argv[1]))
+for _ in range(int(sys.argv[2])):
+    os.wait()
 """
 
 
-def test_twelve_killed_savers_leave_no_broken_picture(place: Place) -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork to start many processes quickly")
+def test_sixteen_killed_savers_leave_no_broken_picture(place: Place) -> None:
     """They all save into the same folder, and each is killed at any moment of its saves."""
-    command, chance = [sys.executable, "-c", SAVE, str(place.data)], random.Random(1)
-    savers = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(12)]
-    for saver in savers:
-        assert saver.stdout is not None and saver.stdout.readline().strip() == b"saving"
-    for saver in savers:
+    command, chance = [sys.executable, "-c", SAVERS, str(place.data), "16"], random.Random(1)
+    savers = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert savers.stdout is not None
+    for _ in range(16):
+        process = int(savers.stdout.readline())
         time.sleep(chance.uniform(0.0, 0.03))
-        saver.kill()
-    for saver in savers:
-        saver.communicate()
+        os.kill(process, signal.SIGKILL)
+    savers.communicate()
+    assert savers.returncode == 0
     assert place.database.session.others() == set()
     gallery = place.again()
     entries = gallery.page(OWNER, limit=100_000)
     pictures = sorted(gallery.folder.glob("*/*.png"))
-    assert len(pictures) >= 12 and sorted(entry.path for entry in entries) == pictures
+    assert len(pictures) >= 16 and sorted(entry.path for entry in entries) == pictures
     for path in pictures:
         with Image.open(path) as image:
             image.load()

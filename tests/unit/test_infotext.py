@@ -217,7 +217,7 @@ def test_values_that_no_picture_can_have_are_refused(text: str, sentence: str) -
 def test_hostile_lines_take_no_time(line: str) -> None:
     started = time.perf_counter()
     request, notes = parse_infotext("a cat\nSteps: 20, Sampler: DDIM, Model: m, " + line)
-    assert time.perf_counter() - started < 3
+    assert time.perf_counter() - started < 20, "quadratic time would be hours"
     assert sum(map(len, notes)) < 2000
     assert request.prompt.startswith("a cat")
 
