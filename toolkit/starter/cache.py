@@ -68,7 +68,7 @@ class LatentCache:
 
     def save(self, path: Path) -> None:
         """Keeps the cache for a restart."""
-        kept = {simple: self.latents[simple][: len(self.scenes[simple])] for simple in (True, False)}
+        kept = {simple: self.latents[simple][: len(self.scenes[simple])].clone() for simple in (True, False)}
         torch.save({"latents": kept, "scenes": self.scenes, "drawn": self.drawn}, path)
 
     def load(self, path: Path) -> None:

@@ -122,18 +122,21 @@ class DenoiserTraining:
         self.save()
 
 
-def train_denoiser(work: Path, minutes: float, resume: bool, batch: int = 32, simple: int = 8000, rest: int = 14000) -> None:
-    """Trains for `minutes` on the autoencoder and text encoder in `work`; leaves a pipeline in `work`/folder."""
+def prepare_latents(work: Path, simple: int = 8000, rest: int = 14000) -> None:
+    """Draws and encodes the first scenes into `work`/latents.pt."""
+    device, _ = device_and_dtype()
+    vae = AutoencoderTiny.from_pretrained(work / "vae").to(device, memory_format=torch.channels_last).eval()
+    cache = LatentCache(vae, room=max(simple, rest))
+    cache.fill(simple, simple=True)
+    cache.fill(rest, simple=False)
+    cache.save(work / "latents.pt")
+
+
+def train_denoiser(work: Path, minutes: float, resume: bool, batch: int = 32) -> None:
+    """Trains for `minutes` on the autoencoder, text encoder and latents in `work`; leaves a pipeline in `work`/folder."""
     training = DenoiserTraining(work, minutes, batch, room=64000)
-    kept = work / "latents.pt"
-    resumed = resume and training.resume()
-    if resume and kept.exists():
-        training.cache.load(kept)
-    else:
-        training.cache.fill(simple, simple=True)
-        training.cache.fill(rest, simple=False)
-        training.cache.save(kept)
-    if not resumed:
+    training.cache.load(work / "latents.pt")
+    if not (resume and training.resume()):
         torch.manual_seed(0)
     training.budget.pause()
-    training.run(refresh=6 if training.device.type == "cpu" else 0)
+    training.run(refresh=6)

@@ -1,9 +1,12 @@
 """Scores a starter folder on combinations and seeds that training never saw."""
 
+import json
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +15,9 @@ from diffusers import StableDiffusionPipeline
 from toolkit.starter.autoencoder import psnr
 from toolkit.starter.captions import caption
 from toolkit.starter.judge import judge_things, load_judge
-from toolkit.starter.measure import HALVES, WHOLE, background_right, thing_colour
+from toolkit.starter.measure import HALVES, WHOLE, background_right, placed_right, thing_colour
 from toolkit.starter.rendering import EVALUATION_SEED, render_scenes
+from toolkit.starter.words import keep_known
 from toolkit.starter.world import Scene, sample_scene
 
 STEPS, GUIDANCE, BATCH = 20, 3.0, 8
@@ -28,19 +32,31 @@ class Verdict:
     background: bool
     things: list[bool]
     colours: list[bool]
+    placed: bool
+
+    @property
+    def whole(self) -> bool:
+        """Whether background, colours and things are all right."""
+        return self.background and all(self.things) and all(self.colours)
 
 
-def prompts(count: int, things: int) -> list[tuple[Scene, str]]:
-    """Evaluation scenes with held-out combinations and their captions, the same ones every time."""
-    found = []
-    for seed in range(EVALUATION_SEED + 10_000 * things, EVALUATION_SEED + 10_000 * things + 100 * count):
+def admits(scene: Scene, card: Mapping[str, Any]) -> bool:
+    """Whether the card names every word of the scene."""
+    words = {scene.kind, scene.style, scene.background, scene.ground} | {thing.place for thing in scene.things}
+    words |= {word for thing in scene.things for word in (thing.kind, thing.colour, thing.size)}
+    return (words - {None, "plain", "flat"}) <= set(card["known_words"])
+
+
+def prompts(count: int, things: int, card: Mapping[str, Any], first: int) -> list[tuple[Scene, str]]:
+    """Scenes with held-out combinations from seed `first` on and their captions, the same ones every time."""
+    found, seed = [], first
+    while len(found) < count:
         rng = random.Random(seed)
         scene = sample_scene(rng, held=True, count=things)
         text, said = caption(scene, rng)
-        if "unsaid" not in said.values():
-            found.append((scene, text))
-        if len(found) == count:
-            break
+        if "unsaid" not in said.values() and admits(scene, card):
+            found.append((scene, keep_known(text, card)))
+        seed += 1
     return found
 
 
@@ -50,7 +66,9 @@ def draw(pipeline: StableDiffusionPipeline, texts: list[str], seeds: list[int]) 
     for start in range(0, len(texts), BATCH):
         part = slice(start, start + BATCH)
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds[part]]
-        images = pipeline(texts[part], num_inference_steps=STEPS, guidance_scale=GUIDANCE, generator=generators, output_type="np").images
+        images = pipeline(
+            texts[part], num_inference_steps=STEPS, guidance_scale=GUIDANCE, generator=generators, output_type="np"
+        ).images
         pictures += list((images * 255).round().astype(np.uint8))
     return pictures
 
@@ -68,6 +86,7 @@ def judge_pictures(pictures: list[np.ndarray], asked: list[tuple[Scene, str]]) -
                 background_right(picture, scene),
                 [kind == thing.kind for kind, thing in zip(kinds, scene.things, strict=True)],
                 [thing_colour(picture, scene, w) == thing.colour for w, thing in zip(windows, scene.things, strict=True)],
+                len(scene.things) == 2 or placed_right(picture, scene),
             )
         )
     return verdicts
@@ -87,31 +106,31 @@ def load_pipeline(folder: Path) -> StableDiffusionPipeline:
     return pipeline.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def collect(pipeline: StableDiffusionPipeline, ones: int, twos: int) -> tuple[list[Verdict], list[Verdict]]:
-    """Verdicts on `ones` prompts of one thing and `twos` of two things."""
-    verdicts = []
-    for things, count in ((1, ones), (2, twos)):
-        asked = prompts(count, things)
-        seeds = [EVALUATION_SEED + 1_000_000 * things + index for index in range(count)]
-        verdicts.append(judge_pictures(draw(pipeline, [text for _, text in asked], seeds), asked))
-    return verdicts[0], verdicts[1]
+def collect(
+    pipeline: StableDiffusionPipeline, card: Mapping[str, Any], count: int, things: int, first: int = EVALUATION_SEED
+) -> list[Verdict]:
+    """Verdicts on `count` prompts of one or two things."""
+    asked = prompts(count, things, card, first + 1_000_000 * things)
+    return judge_pictures(draw(pipeline, [text for _, text in asked], list(range(first, first + count))), asked)
 
 
 def evaluate(folder: Path, quick: bool = False) -> dict:
     """The scores of a folder: shares in 0..1 with their 95 % intervals, and the autoencoder's mean PSNR in dB."""
     pipeline = load_pipeline(folder)
-    single, double = collect(pipeline, 40 if quick else 200, 16 if quick else 100)
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    single = collect(pipeline, card, 40 if quick else 200, 1)
+    double = collect(pipeline, card, 16 if quick else 100, 2)
     marks = {
         "background": [verdict.background for verdict in single],
         "colour": [verdict.colours[0] for verdict in single],
         "thing": [verdict.things[0] for verdict in single],
-        "all": [verdict.background and verdict.colours[0] and verdict.things[0] for verdict in single],
+        "all": [verdict.whole for verdict in single],
         "two": [all(verdict.things) and all(verdict.colours) for verdict in double],
     }
-    scores = {name: round(sum(right) / len(right), 4) for name, right in marks.items()}
-    intervals = {name: wilson(sum(right), len(right)) for name, right in marks.items()}
     _, pictures = render_scenes(EVALUATION_SEED + 5_000_000, 24 if quick else 200)
     return {
-        "base": scores | {"intervals": intervals, "prompts": {"one": len(single), "two": len(double)}},
+        "base": {name: round(sum(right) / len(right), 4) for name, right in marks.items()},
         "vae": {"psnr": round(psnr(pipeline.vae.to("cpu"), pictures).mean().item(), 2)},
+        "intervals": {name: wilson(sum(right), len(right)) for name, right in marks.items()},
+        "prompts": {"one": len(single), "two": len(double)},
     }

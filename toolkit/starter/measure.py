@@ -27,10 +27,28 @@ def _edges(picture: np.ndarray, upright: bool) -> np.ndarray:
     return np.broadcast_to(np.median(rim, 1)[:, None], picture.shape)
 
 
+def _away(picture: np.ndarray, scene: Scene) -> np.ndarray:
+    return np.linalg.norm(picture - _edges(picture, scene.kind == "striped"), axis=-1) > DIFFERENT
+
+
+def placed_right(picture: np.ndarray, scene: Scene) -> bool:
+    """Whether a single thing lies where, or is as big as, the scene says."""
+    y, x = np.nonzero(_away(picture.astype(np.float32), scene))
+    if len(x) < 300:
+        return False
+    word = scene.things[0].place or scene.things[0].size
+    extent = max(np.ptp(np.percentile(axis, (3, 97))) for axis in (x, y)) / 256
+    right = {
+        "left": x.mean() < 108, "right": x.mean() > 148, "top": y.mean() < 108, "bottom": y.mean() > 148,
+        "big": extent > 0.58, "small": extent < 0.42, None: 0.36 < extent < 0.66,
+    }  # fmt: skip
+    return bool(right[word])
+
+
 def thing_colour(picture: np.ndarray, scene: Scene, window: tuple[slice, slice]) -> str:
     """The colour of most pixels in the window that differ from the background; "none" when nothing is there."""
     picture = picture.astype(np.float32)
-    away = np.linalg.norm(picture - _edges(picture, scene.kind == "striped"), axis=-1) > DIFFERENT
+    away = _away(picture, scene)
     inside = picture[window][away[window]]
     if len(inside) < 300:
         return "none"

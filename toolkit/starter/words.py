@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# A weight such as (cat:1.2), [cat] or cat++ is the studio's syntax: its marks are not words.
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+# The number of a weight such as (cat:1.2) is the studio's syntax, not a word.
+_WORD = re.compile(r":\s*\d*\.?\d+|(?P<word>[^\W_]+(?:['’-][^\W_]+)*)")
 
 
 def _singular(word: str) -> list[str]:
@@ -35,7 +35,7 @@ def _spans(prompt: str):
     """Each word of the prompt with its place; a hyphenated word counts as its parts ("red-and-blue")."""
     for match in _WORD.finditer(prompt):
         start = match.start()
-        for part in re.split(r"[-]", match.group()):
+        for part in match["word"].split("-") if match["word"] else ():
             yield part, start, start + len(part)
             start += len(part) + 1
 

@@ -1,0 +1,65 @@
+"""The starter's card.json: what the studio reads about the model without loading it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from toolkit.starter.world import (
+    BACKGROUNDS, COLOURS, GRAMMAR_WORDS, GROUNDS, IGNORED, PLACES, SIZES, STYLES, SYNONYMS, THINGS,
+)  # fmt: skip
+
+ALWAYS = ("plain", "flat")
+EXAMPLES = (
+    "a red circle on a white background",
+    "a blue star, yellow background",
+    "a flat red heart on black",
+    "a yellow moon on a blue background, at night",
+    "a purple cat on a pink background",
+    "a green tree and a red house on green ground under a blue sky",
+    "an orange fish on a teal background",
+    "a white boat on a blue gradient background",
+    "a pink flower on a white striped background",
+    "a teal cup on a brown background, pastel style",
+    "a red heart next to a blue star on a white background",
+    "a yellow car on gray ground under a blue sky",
+    "a purple triangle on a yellow background, outline style",
+    "a big orange star on a purple background",
+    "a black cat on an orange background",
+    "a brown house on white ground under a pink sky",
+)
+
+
+def build_card(dropped: set[str] = frozenset()) -> dict[str, Any]:
+    """The card without examples, scores and previews, and without the `dropped` words and their synonyms."""
+    synonyms = {synonym: word for synonym, word in SYNONYMS.items() if word not in dropped}
+    kept = [w for group in (THINGS, COLOURS, BACKGROUNDS, STYLES, PLACES, SIZES, GRAMMAR_WORDS) for w in group]
+    kept = [word for word in kept if word not in dropped]
+    if "ground" in dropped:
+        kept = [word for word in kept if word != "sky"]
+
+    def remaining(group) -> list[str]:
+        return [word for word in group if word not in dropped]
+
+    return {
+        "title": "Limner starter",
+        "family": "sd1",
+        "licence": "Apache-2.0",
+        "native_size": [256, 256],
+        "size_multiple": 8,
+        "defaults": {"sampler": "ddim", "steps": 20, "guidance": 3.0, "schedule": "normal"},
+        "known_words": sorted({*kept, *synonyms}),
+        "ignored_words": list(IGNORED),
+        "things": remaining(THINGS),
+        "colours": remaining(COLOURS),
+        "backgrounds": remaining(BACKGROUNDS),
+        "grounds": remaining(GROUNDS) if "ground" not in dropped else [],
+        "styles": remaining(STYLES),
+        "places": remaining(PLACES),
+        "sizes": remaining(SIZES),
+        "synonyms": synonyms,
+    }
+
+
+def write_card(card: dict[str, Any], folder: Path) -> None:
+    """Writes card.json."""
+    (folder / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

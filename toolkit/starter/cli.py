@@ -1,0 +1,85 @@
+"""The commands `starter train` and `starter evaluate`. Imports nothing but the standard library until one runs."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "models" / "checkpoints" / "limner-starter"
+WORK = ROOT / "starter-work"
+SHEET = ROOT / "docs" / "images" / "starter-contact-sheet.png"
+STAGES = ("vae", "text", "scenes", "denoiser", "judge", "publish")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the commands `train` and `evaluate` to a parser."""
+    commands = parser.add_subparsers(dest="starter_command", required=True)
+    train = commands.add_parser("train", help="train the starter from scratch: about two hours on two cores")
+    train.add_argument("--stage", choices=(*STAGES, "all"), default="all", help="the stage to run; each needs those before it")
+    train.add_argument("--resume", action="store_true", help="go on from the last saved state of a stage")
+    train.add_argument("--minutes", type=float, help="training time of the stage, in place of its usual one")
+    train.add_argument("--work", type=Path, default=WORK, help="where unfinished training is kept")
+    train.add_argument("--out", type=Path, default=FOLDER, help="where the finished model goes")
+    evaluate = commands.add_parser("evaluate", help="score the starter on combinations it never saw")
+    evaluate.add_argument("--json", action="store_true", help="print the scores as JSON only")
+    evaluate.add_argument("--quick", action="store_true", help="56 prompts in place of 300")
+    evaluate.add_argument("--folder", type=Path, default=FOLDER, help="the model to score")
+
+
+def run(args: argparse.Namespace, settings: object = None) -> int:
+    """Runs the command; 0 when it went well. It needs no settings, but every command is called with them."""
+    return _train(args) if args.starter_command == "train" else _evaluate(args)
+
+
+def _train(args: argparse.Namespace) -> int:
+    args.work.mkdir(parents=True, exist_ok=True)
+    for stage in STAGES if args.stage == "all" else (args.stage,):
+        _run_stage(stage, args)
+    return 0
+
+
+def _run_stage(stage: str, args: argparse.Namespace) -> None:
+    if stage == "vae":
+        from toolkit.starter.autoencoder import train_autoencoder
+
+        train_autoencoder(args.work, args.minutes or 10, args.resume)
+    elif stage == "text":
+        from toolkit.starter.text import train_text_encoder
+
+        train_text_encoder(args.work, args.minutes or 2)
+    elif stage == "scenes":
+        from toolkit.starter.denoiser import prepare_latents
+
+        prepare_latents(args.work)
+    elif stage == "denoiser":
+        from toolkit.starter.denoiser import train_denoiser
+
+        train_denoiser(args.work, args.minutes or 92, args.resume)
+    elif stage == "judge":
+        from toolkit.starter.judge import train_judge
+
+        print(f"the judge names {train_judge()[1]:.1%} of fresh drawings rightly")
+    else:
+        from toolkit.starter.publish import publish
+
+        args.out.mkdir(parents=True, exist_ok=True)
+        card = publish(args.work / "folder", args.out, SHEET if args.out == FOLDER else args.out / "contact-sheet.png")
+        print(json.dumps(card["scores"]))
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    if not (args.folder / "model_index.json").exists():
+        print(f"There is no model at {args.folder}. Train one with `launch.py starter train`.", file=sys.stderr)
+        return 1
+    from toolkit.starter.evaluate import evaluate
+
+    scores = evaluate(args.folder, args.quick)
+    if args.json:
+        print(json.dumps(scores))
+        return 0
+    for name, share in scores["base"].items():
+        low, high = scores["intervals"][name]
+        print(f"{name:<12}{share:7.1%}   95 % interval {low:.1%} to {high:.1%}")
+    print(f"{'autoencoder':<12}{scores['vae']['psnr']:6.1f} dB")
+    return 0

@@ -1,0 +1,107 @@
+"""Makes a trained pipeline folder the shipped one: surveys its words, fits previews, picks examples, scores it, draws it."""
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderTiny
+from PIL import Image, ImageDraw
+
+from toolkit.starter.autoencoder import to_tensor
+from toolkit.starter.card import ALWAYS, EXAMPLES, build_card, write_card
+from toolkit.starter.evaluate import Verdict, collect, draw, evaluate, load_pipeline
+from toolkit.starter.readme import write_readme
+from toolkit.starter.rendering import EVALUATION_SEED, VAE_SEED, render_scenes
+from toolkit.starter.words import keep_known, unknown_words
+
+# Seeds apart from the evaluation's, so that choosing words doesn't choose among the pictures that are scored.
+SURVEY_SEED = EVALUATION_SEED - 100_000_000
+LEAST_SHARE = 0.9
+PARTS = ("model_index.json", "scheduler", "text_encoder", "tokenizer", "unet", "vae")
+
+
+def word_shares(verdicts: list[Verdict]) -> dict[str, tuple[int, int]]:
+    """How often what a word asked for was drawn, and how often it was asked for."""
+    found: dict[str, list[bool]] = {}
+
+    def note(word: str | None, right: bool) -> None:
+        if word:
+            found.setdefault(word, []).append(right)
+
+    for verdict in verdicts:
+        scene = verdict.scene
+        for thing, kind_right, colour_right in zip(scene.things, verdict.things, verdict.colours, strict=True):
+            note(thing.kind, kind_right)
+            note(thing.colour, colour_right)
+            note(thing.place or thing.size, verdict.placed)
+        note(scene.background, verdict.background)
+        note(scene.kind, verdict.background)
+        note(scene.style, verdict.background and all(verdict.colours))
+    return {word: (sum(marks), len(marks)) for word, marks in found.items()}
+
+
+def latent_rgb(vae: AutoencoderTiny) -> dict[str, Any]:
+    """The linear map from latents to RGB in 0..1 that fits best: "matrix" 4 x 3 and "bias" 3."""
+    _, pictures = render_scenes(VAE_SEED, 64)
+    pixels = to_tensor(pictures)
+    with torch.no_grad():
+        latents = vae.to("cpu").encode(pixels).latents.permute(0, 2, 3, 1).reshape(-1, 4)
+    colours = (F.avg_pool2d(pixels, 8) / 2 + 0.5).permute(0, 2, 3, 1).reshape(-1, 3)
+    solution = torch.linalg.lstsq(torch.cat([latents, torch.ones(len(latents), 1)], 1), colours).solution
+    return {"matrix": solution[:4].round(decimals=5).tolist(), "bias": solution[4].round(decimals=5).tolist()}
+
+
+def survey(folder: Path, count: int) -> dict[str, tuple[int, int]]:
+    """The share of each word over `count` prompts of one thing and as many of two, all of held-out combinations."""
+    pipeline, card = load_pipeline(folder), build_card()
+    verdicts = collect(pipeline, card, count, 1, SURVEY_SEED) + collect(pipeline, card, count // 2, 2, SURVEY_SEED)
+    return word_shares(verdicts)
+
+
+def contact_sheet(pictures: list[np.ndarray], texts: list[str], path: Path, columns: int = 6, side: int = 200) -> None:
+    """Writes the pictures with their prompts under them as a PNG of 256 colours."""
+    rows = math.ceil(len(pictures) / columns)
+    sheet = Image.new("RGB", (columns * (side + 8) + 8, rows * (side + 40) + 8), (250, 250, 250))
+    pen = ImageDraw.Draw(sheet)
+    for index, (picture, text) in enumerate(zip(pictures, texts, strict=True)):
+        x, y = 8 + index % columns * (side + 8), 8 + index // columns * (side + 40)
+        sheet.paste(Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS), (x, y))
+        lines, line = [], ""
+        for word in text.split():
+            if len(line) + len(word) > 32:
+                lines, line = [*lines, line], ""
+            line = f"{line} {word}".strip()
+        pen.multiline_text((x, y + side + 3), "\n".join([*lines, line][:3]), fill=(40, 40, 46), spacing=1, font_size=11)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.quantize(200, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def publish(trained: Path, folder: Path, sheet: Path, count: int = 240) -> dict[str, Any]:
+    """Copies the trained folder to `folder` with card, README and contact sheet; the card comes back.
+
+    Words drawn rightly in less than 90 % of the survey are left out of the card, so that the studio drops them too.
+    """
+    for name in PARTS:
+        source, target = trained / name, folder / name
+        if target.is_dir():
+            shutil.rmtree(target)
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+    shares = survey(folder, count)
+    dropped = {word for word, (right, asked) in shares.items() if right < LEAST_SHARE * asked} - set(ALWAYS)
+    card = build_card(dropped)
+    pipeline = load_pipeline(folder)
+    card["latent_rgb"] = latent_rgb(pipeline.vae)
+    texts = [text for text in EXAMPLES if not unknown_words(text, card)]
+    card["examples"] = [{"prompt": text, "seed": seed} for seed, text in enumerate(texts, 1)][:12]
+    write_card(card, folder)
+    card["scores"] = evaluate(folder)
+    card["word_shares"] = {word: [right, asked] for word, (right, asked) in sorted(shares.items())}
+    write_card(card, folder)
+    write_readme(card, folder)
+    prompts = [keep_known(text, card) for text in texts]
+    contact_sheet(draw(pipeline, prompts, list(range(1, len(texts) + 1))), texts, sheet)
+    return card
