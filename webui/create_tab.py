@@ -68,9 +68,11 @@ def _model(studio: Studio, start: dict[str, Any]) -> dict[str, Component]:
         elem_id="lm-f-negative",
     )
     # A model or sampler that is no longer there is still shown as it was asked for; the studio's answer names it.
+    there = [(model.title, model.id) for model in studio.models.list()]
+    ids = [model_id for _, model_id in there]
     models = gr.Dropdown(
-        [(model.title, model.id) for model in studio.models.list()],
-        value=start["model"],
+        there,
+        value=start["model"] if start["model"] in ids or not ids else ids[0],
         label="Model",
         allow_custom_value=True,
         elem_id="lm-f-model",

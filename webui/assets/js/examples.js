@@ -51,7 +51,7 @@ function use(example) {
 function note(chosen) {
   const starter = !chosen || chosen.id === "limner-starter";
   const about = starter
-    ? "You are drawing with the starter, a very small model that ships with Limner: it draws simple things at 256 × 256 within seconds, on any computer, and knows only a few hundred words."
+    ? `You are drawing with the starter, a very small model that ships with Limner: it draws simple things at 256 × 256 within seconds, on any computer, and knows only ${chosen?.known_words.length || "a few"} words.`
     : `You are drawing with ${chosen.title}.`;
   const bigger = "For anything more, put a model folder in the diffusers format (Stable Diffusion 1.5 or a relative of it) into models/checkpoints and reload this page; it appears under Model.";
   return make("div.lm-starter-note", {}, make("p", {}, about), make("p", {}, bigger));

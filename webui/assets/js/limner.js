@@ -20,11 +20,13 @@ import { startTheme } from "./theme.js";
 import { failed } from "./toast.js";
 import { startWords } from "./words.js";
 
-const SHELLS = ["lm-engine", "lm-chips", "lm-stop", "lm-quality", "lm-styles", "lm-numbers-toggle", "lm-stage", "lm-jobs", "lm-tiles", "lm-toasts", "lm-f-prompt"];
+const SHELLS = ["lm-engine", "lm-chips", "lm-stop", "lm-quality", "lm-styles", "lm-numbers-toggle", "lm-stage", "lm-jobs", "lm-tiles", "lm-toasts"];
+const INPUTS = ["prompt", "negative", "model", "steps", "guidance", "width", "height", "seed", "count", "sampler", "schedule"];
 
 function shells() {
   return new Promise((resolve) => {
-    const there = () => SHELLS.every((id) => byId(id));
+    // A block of Gradio's is there before its input is: each kind of input arrives as a file of its own.
+    const there = () => SHELLS.every((id) => byId(id)) && INPUTS.every((name) => input(name));
     if (there()) { resolve(); return; }
     const watcher = new MutationObserver(() => { if (there()) { watcher.disconnect(); resolve(); } });
     watcher.observe(document.documentElement, { childList: true, subtree: true });

@@ -1,0 +1,92 @@
+"""A page in a real browser, with the words a test needs for what a person does on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+READY = "html[data-limner=ready]"
+
+
+class Desk:
+    """One open page. Errors of its scripts are kept in `errors`, and no test should leave any there."""
+
+    def __init__(self, context: BrowserContext, link: str) -> None:
+        self.context = context
+        self.page: Page = context.new_page()
+        self.errors: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.open(link)
+
+    def open(self, link: str) -> None:
+        self.page.goto(link)
+        self.page.wait_for_selector(READY)
+
+    @property
+    def prompt(self) -> Locator:
+        return self.page.locator("#lm-f-prompt textarea")
+
+    @property
+    def status(self) -> Locator:
+        return self.page.locator("#lm-status-text")
+
+    @property
+    def tiles(self) -> Locator:
+        return self.page.locator("#lm-grid .lm-tile")
+
+    @property
+    def finished(self) -> Locator:
+        return self.page.locator("#lm-grid .lm-tile[data-state=finished]")
+
+    @property
+    def toast(self) -> Locator:
+        return self.page.locator(".lm-toast")
+
+    def box(self, name: str) -> Locator:
+        return self.page.locator(f"#lm-f-{name} input, #lm-f-{name} textarea").first
+
+    def numbers(self) -> None:
+        toggle = self.page.locator("#lm-numbers-toggle")
+        if toggle.get_attribute("aria-expanded") != "true":
+            toggle.click()
+
+    def ask(self, prompt: str) -> None:
+        """Type a prompt and draw, without waiting for the picture."""
+        self.prompt.fill(prompt)
+        self.page.keyboard.press("Control+Enter")
+
+    def draw(self, prompt: str, count: int = 1) -> None:
+        """Draw `prompt` and wait until the pictures are on the stage."""
+        self.page.locator("#lm-count").get_by_role("radio", name=str(count), exact=True).click()
+        self.ask(prompt)
+        expect(self.page.locator("#lm-caption .lm-caption-prompt")).to_have_text(prompt)
+        expect(self.finished).to_have_count(count, timeout=60_000)
+
+    def values(self) -> dict[str, str]:
+        names = "prompt negative styles model width height count steps guidance seed sampler schedule".split()
+        return dict(zip(names, self.page.evaluate("window.limner.values()"), strict=True))
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """This person's jobs as the studio tells them, oldest first."""
+        return self.context.request.get("/limner/state").json()["jobs"]
+
+    def drop(self, name: str, content: bytes) -> None:
+        """Drop a file on the page, as from a folder."""
+        transfer = self.page.evaluate_handle(
+            """([name, bytes]) => {
+              const transfer = new DataTransfer();
+              transfer.items.add(new File([new Uint8Array(bytes)], name, {type: "image/png"}));
+              return transfer;
+            }""",
+            [name, list(content)],
+        )
+        for event in ("dragenter", "dragover", "drop"):
+            self.page.dispatch_event("#lm-stage", event, {"dataTransfer": transfer})
+
+
+def new_desk(browser: Browser, link: str, **settings: Any) -> Desk:
+    """A page of a browser of its own, so of a person of its own unless the link is the owner's."""
+    context = browser.new_context(base_url=link.split("/?")[0], **{"viewport": {"width": 1440, "height": 900}, **settings})
+    context.set_default_timeout(60_000)
+    return Desk(context, link)
