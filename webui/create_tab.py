@@ -96,8 +96,12 @@ def _number(start: dict[str, Any], name: str, label: str, info: str) -> gr.Textb
 def _numbers(start: dict[str, Any]) -> dict[str, Component]:
     """The numbers behind the choices; an empty box leaves the choice to the model."""
     return {
-        "steps": _number(start, "steps", "Steps", "How often the picture is gone over; more is cleaner and takes longer."),
-        "guidance": _number(start, "guidance", "Guidance", "How closely the prompt is followed; high is literal and harsh."),
+        "steps": _number(
+            start, "steps", "Steps", "How often the picture is gone over; more is cleaner and takes longer."
+        ),
+        "guidance": _number(
+            start, "guidance", "Guidance", "How closely the prompt is followed; high is literal and harsh."
+        ),
         "width": _number(start, "width", "Width", "In pixels; close to the model’s own size works best."),
         "height": _number(start, "height", "Height", "In pixels; the shapes above fill in both sides."),
         "seed": _number(start, "seed", "Seed", "The number a picture grows from; the same seed draws it again."),
@@ -142,7 +146,7 @@ def _wire(studio: Studio, page: gr.Blocks, draw: gr.Button, inputs: list[Compone
     def on_fill(text: str) -> dict[str, Any]:
         try:
             return {"values": form.fill(GenerationRequest.from_dict(json.loads(text)))}
-        except (LimnerError, ValueError) as error:
+        except (LimnerError, ValueError, RecursionError) as error:
             return {"error": str(error)}
 
     direct = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}

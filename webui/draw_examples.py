@@ -1,4 +1,4 @@
-"""Draws the pictures of the empty page with the starter itself: `python -m webui.draw_examples`, after it was trained anew.
+"""Draws the pictures of the empty page with the starter: `python -m webui.draw_examples`, after it was trained anew.
 
 The prompts and seeds are those of the starter's card. Each picture becomes assets/examples/NN.webp, and index.json says
 which prompt and seed it belongs to, so a picture is never shown beside words that it was not drawn from.

@@ -1,4 +1,4 @@
-"""The studio's own Gradio theme: every colour and size is a token of assets/tokens.css, so dark and light live in one place."""
+"""The studio's own Gradio theme: every colour is a token of assets/css/tokens.css, where dark and light live."""
 
 from __future__ import annotations
 
@@ -49,5 +49,10 @@ class LimnerTheme(Base):
         )
         colours = {name: f"var(--lm-{token})" for name, token in _TOKENS.items()}
         both = colours | {f"{name}_dark": value for name, value in colours.items()}
-        plain = {"block_border_width": "0px", "block_shadow": "none", "input_shadow_focus": "none", "block_padding": "0px"}
+        plain = {
+            "block_border_width": "0px",
+            "block_shadow": "none",
+            "input_shadow_focus": "none",
+            "block_padding": "0px",
+        }
         super().set(**both, **plain)

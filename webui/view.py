@@ -1,7 +1,7 @@
 """The static markup that the page's scripts fill; nobody's words ever pass through it.
 
-Gradio evaluates `${…}` and `{{…}}` in an HTML block's value as code in the visitor's page. So shells are files of ours that
-hold neither, and what people typed reaches the page only through the routes and `textContent`.
+Gradio evaluates `${…}` and `{{…}}` in an HTML block's value as code in the visitor's page. So shells are files of ours
+that hold neither, and what people typed reaches the page only through the routes and `textContent`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ MODULES = ("limner", "dom", "store", "api", "feed", "form")
 def shell(name: str) -> gr.HTML:
     """The block whose markup is shells/NAME.html; its elements' ids are what the scripts look for."""
     markup = (SHELLS / f"{name}.html").read_text(encoding="utf-8")
-    return gr.HTML(markup, apply_default_css=False, js_on_load=None, elem_id=f"lm-shell-{name}", elem_classes="lm-shell")
+    return gr.HTML(
+        markup, apply_default_css=False, js_on_load=None, elem_id=f"lm-shell-{name}", elem_classes="lm-shell"
+    )
 
 
 def head(version: str) -> str:
-    """What stands in the page's head; `version` in the addresses makes a browser forget the files of an older studio."""
-    sheets = "".join(f'<link rel="stylesheet" href="/limner/assets/{version}/css/{name}.css">' for name in STYLE_SHEETS)
-    early = "".join(f'<link rel="modulepreload" href="/limner/assets/{version}/js/{name}.js">' for name in MODULES)
-    font = f'<link rel="preload" as="font" type="font/woff2" crossorigin href="/limner/assets/{version}/fonts/inter-latin.woff2">'
+    """What stands in the page's head; `version` in the addresses makes browsers forget the files of an older studio."""
+    at = f"/limner/assets/{version}"
+    sheets = "".join(f'<link rel="stylesheet" href="{at}/css/{name}.css">' for name in STYLE_SHEETS)
+    early = "".join(f'<link rel="modulepreload" href="{at}/js/{name}.js">' for name in MODULES)
+    font = f'<link rel="preload" as="font" type="font/woff2" crossorigin href="{at}/fonts/inter-latin.woff2">'
     start = (SHELLS / "head.html").read_text(encoding="utf-8")
-    return f'{start}{font}{sheets}{early}<script type="module" src="/limner/assets/{version}/js/limner.js"></script>'
+    return f'{start}{font}{sheets}{early}<script type="module" src="{at}/js/limner.js"></script>'

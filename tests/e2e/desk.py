@@ -64,7 +64,20 @@ class Desk:
         expect(self.finished).to_have_count(count, timeout=60_000)
 
     def values(self) -> dict[str, str]:
-        names = "prompt negative styles model width height count steps guidance seed sampler schedule".split()
+        names = [
+            "prompt",
+            "negative",
+            "styles",
+            "model",
+            "width",
+            "height",
+            "count",
+            "steps",
+            "guidance",
+            "seed",
+            "sampler",
+            "schedule",
+        ]
         return dict(zip(names, self.page.evaluate("window.limner.values()"), strict=True))
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -87,6 +100,8 @@ class Desk:
 
 def new_desk(browser: Browser, link: str, **settings: Any) -> Desk:
     """A page of a browser of its own, so of a person of its own unless the link is the owner's."""
-    context = browser.new_context(base_url=link.split("/?")[0], **{"viewport": {"width": 1440, "height": 900}, **settings})
+    context = browser.new_context(
+        base_url=link.split("/?")[0], **{"viewport": {"width": 1440, "height": 900}, **settings}
+    )
     context.set_default_timeout(60_000)
     return Desk(context, link)

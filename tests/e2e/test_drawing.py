@@ -35,7 +35,9 @@ def test_the_keyboard_alone_leads_from_typing_to_a_finished_picture(desk: Desk) 
     keyboard.press("Escape")
     expect(desk.page.locator("#lm-lightbox")).not_to_be_visible()
     (job,) = desk.jobs()
-    assert job["state"] == "finished" and len(job["images"]) == 4, "Esc in the large view must not stop or start anything"
+    assert job["state"] == "finished" and len(job["images"]) == 4, (
+        "Esc in the large view must not stop or start anything"
+    )
 
 
 def test_typing_digits_and_question_marks_is_only_typing(desk: Desk) -> None:

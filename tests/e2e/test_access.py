@@ -1,0 +1,79 @@
+"""What people with a screen reader, a keyboard or many tabs depend on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.desk import READY, Desk
+
+AXE = Path(__file__).parent / "axe" / "axe.min.js"
+
+
+def findings(desk: Desk) -> list[str]:
+    """What axe-core finds on the page as it is, serious or worse."""
+    if not desk.page.evaluate("Boolean(window.axe)"):
+        desk.page.add_script_tag(path=AXE)
+    result = desk.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{found['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
+        for found in result["violations"]
+        if found["impact"] in ("serious", "critical")
+        for node in found["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_axe_finds_nothing_serious(person: Callable[..., Desk], scheme: str) -> None:
+    desk = person(color_scheme=scheme)
+    assert findings(desk) == [], "the empty page"
+    desk.page.locator("#lm-styles-more").click()
+    desk.page.locator("#lm-styles .lm-style").first.click()
+    desk.numbers()
+    desk.draw("a red circle", count=2)
+    assert findings(desk) == [], "finished pictures, all choices open"
+    desk.box("steps").fill("none")
+    desk.page.keyboard.press("Control+Enter")
+    expect(desk.page.locator("#lm-error-steps")).to_be_visible()
+    assert findings(desk) == [], "an error at its field"
+    desk.page.locator("#lm-keys-open").click()
+    assert findings(desk) == [], "the list of keys"
+    desk.page.keyboard.press("Escape")
+    desk.page.locator("#lm-tiles button").first.click()
+    assert findings(desk) == [], "the large view"
+
+
+def test_a_narrow_screen_holds_everything(person: Callable[..., Desk]) -> None:
+    desk = person(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    desk.draw("a blue moon")
+    assert findings(desk) == []
+    width = desk.page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 390, f"the page is {width} px wide"
+    button = desk.page.locator("#lm-draw").bounding_box()
+    assert button is not None and button["y"] + button["height"] <= 844, "Draw must stay in reach"
+
+
+def test_progress_is_told_politely(desk: Desk) -> None:
+    live = desk.page.locator("#lm-live")
+    expect(live).to_have_attribute("aria-live", "polite")
+    desk.draw("a green tree")
+    expect(live).to_have_text("One picture is finished: a green tree.")
+    expect(desk.page.locator("#lm-grid img")).to_have_attribute("alt", "a green tree")
+
+
+def test_many_tabs_of_one_browser_stay_in_step(desk: Desk) -> None:
+    """A browser has six connections to a host: tabs share one stream, or the seventh would hang."""
+    tabs = []
+    for _ in range(8):
+        tabs.append(desk.context.new_page())
+        tabs[-1].goto(desk.page.url)
+        tabs[-1].wait_for_selector(READY)
+    began = time.monotonic()
+    desk.draw("a pink star")
+    for tab in tabs:
+        expect(tab.locator("#lm-tiles img[alt='a pink star']")).to_have_count(1)
+    assert time.monotonic() - began < 60

@@ -1,0 +1,71 @@
+"""With the starter in an engine of its own, as people have it: a real picture, and an engine that is killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.desk import Desk, new_desk
+from tests.e2e.strip import SHOTS, take_strip
+from toolkit.settings import load_settings
+from toolkit.studio import Studio
+from webui.server import Server, build_app, serving
+
+MAX_SHOT = 150_000
+SLOW = 60
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    settings = load_settings(data=tmp_path_factory.mktemp("starter"))
+    with Studio(settings=settings, engine="process") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def server(studio: Studio) -> Iterator[Server]:
+    with serving(build_app(studio)) as running:
+        yield running
+
+
+@pytest.fixture
+def desk(browser: Browser, server: Server) -> Iterator[Desk]:
+    opened = new_desk(browser, f"{server.url}/")
+    yield opened
+    opened.context.close()
+    assert opened.errors == []
+
+
+def test_the_starter_draws_what_was_typed(desk: Desk) -> None:
+    desk.draw("a red heart on a white background", count=2)
+    job = desk.jobs()[-1]
+    assert job["request"]["size"] == [256, 256] and len(job["images"]) == 2
+    natural = desk.page.locator("#lm-grid img").first.evaluate("image => image.naturalWidth")
+    assert natural == 256, "the stage must show the saved picture itself"
+
+
+def test_an_engine_that_is_killed_starts_again_and_the_job_goes_on(desk: Desk, studio: Studio) -> None:
+    desk.numbers()
+    desk.box("steps").fill(str(SLOW))
+    desk.ask("a blue boat on a yellow background")
+    expect(desk.status).to_have_text(re.compile("Step [1-9]"), timeout=60_000)
+    os.kill(studio.engine.stats()["pid"], getattr(signal, "SIGKILL", signal.SIGTERM))
+    expect(desk.page.locator("#lm-engine")).to_have_attribute("data-state", "restarting", timeout=15_000)
+    expect(desk.page.locator("#lm-banner")).to_be_visible()
+    expect(desk.finished).to_have_count(1, timeout=120_000)
+    expect(desk.page.locator("#lm-engine")).to_have_attribute("data-state", "ready")
+
+
+def test_the_first_ten_minutes_can_be_shown(browser: Browser, server: Server, tmp_path: Path) -> None:
+    began = time.monotonic()
+    shots = take_strip(browser, f"{server.url}/", tmp_path)
+    assert [shot.stem for shot in shots] == list(SHOTS)
+    assert all(5_000 < shot.stat().st_size <= MAX_SHOT for shot in shots)
+    assert time.monotonic() - began < 240
