@@ -30,6 +30,7 @@ _HOME = {
     "StorageError": "errors",
     "MetadataError": "errors",
     "SettingsError": "errors",
+    "PluginError": "errors",
     "EngineError": "errors",
     "Cancelled": "errors",
 }
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         MetadataError,
         ModelError,
         NotAdmitted,
+        PluginError,
         RequestError,
         SettingsError,
         StorageError,

@@ -7,6 +7,7 @@
     ├── StorageError         a picture, the database or a folder can't be written or read
     ├── MetadataError        a picture carries no settings, or settings that can't be trusted
     ├── SettingsError        settings.toml, an environment variable or a flag holds a wrong value
+    ├── PluginError          a plugin is missing, damaged, or not allowed
     ├── InstallError         the packages can't be installed
     ├── EngineError          the engine failed a job, or stopped
     └── Cancelled            somebody asked for the job to stop
@@ -52,6 +53,10 @@ class MetadataError(LimnerError):
 
 class SettingsError(LimnerError):
     """A settings file, environment variable or flag holds a wrong value."""
+
+
+class PluginError(LimnerError):
+    """A plugin is missing, damaged, or not allowed; says what would help."""
 
 
 class InstallError(LimnerError):

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Mapping
 
 from toolkit.errors import RequestError
+from toolkit.finishing import FinishStep, extras_from, steps_from
 from toolkit.geometry import Size
 
 STARTER = "limner-starter"
@@ -40,7 +41,8 @@ class GenerationRequest:
 
     A request as asked may leave `size`, `seed` and parts of `sampling` open. A resolved request (what `prepare`
     returns, what a saved picture carries) holds concrete values only, its `prompt` has its styles applied, and
-    `written` keeps what was typed when that differs.
+    `written` keeps what was typed when that differs. `finish` are steps of plugins on the finished picture, `extras`
+    further options for plugins by their names.
     """
 
     prompt: str = ""
@@ -52,6 +54,8 @@ class GenerationRequest:
     seed: int | None = None
     styles: tuple[str, ...] = ()
     written: Written | None = None
+    finish: tuple[FinishStep, ...] = ()
+    extras: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values, defaults left out; `from_dict` reads it back to an equal request."""
@@ -59,6 +63,7 @@ class GenerationRequest:
         plain["sampling"] = _changed(plain["sampling"], asdict(Sampling()))
         if self.written is not None:
             plain["written"] = _changed(plain["written"], asdict(Written()))
+        plain["finish"] = tuple(step.to_dict() for step in self.finish)
         return _as_lists(_changed(plain, {**asdict(GenerationRequest()), "sampling": {}}))
 
     @classmethod
@@ -71,6 +76,8 @@ class GenerationRequest:
             values["sampling"] = _read(Sampling, values["sampling"], "sampling.")
         if values.get("written") is not None:
             values["written"] = _read(Written, values["written"], "written.")
+        values["finish"] = steps_from(values.get("finish", ()))
+        values["extras"] = extras_from(values.get("extras", {}))
         return _typed(cls(**_as_tuples(values)))
 
     def with_(self, **changes: Any) -> GenerationRequest:

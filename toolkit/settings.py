@@ -32,14 +32,17 @@ Limit = Annotated[int, Field(ge=1)]
 class Settings(BaseSettings):
     """Every setting of a studio. `models` are further folders of models; the checkout's own is always the first.
 
-    `port` None is the next free one from 7860, `threads` None is what torch chooses. The fields from
-    `visitor_pixels` on are the limits of `toolkit.admission.Limits`; None leaves its default.
+    `plugins` are folders whose plugins are allowed for this start, beside those in the studio's own folder; with
+    `safe_mode` no plugin is loaded. `port` None is the next free one from 7860, `threads` None is what torch chooses.
+    The fields from `visitor_pixels` on are the limits of `toolkit.admission.Limits`; None leaves its default.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, validate_default=False)
 
     data: Path = DATA
     models: Annotated[tuple[Path, ...], NoDecode, Field(validate_default=True)] = ()
+    plugins: Annotated[tuple[Path, ...], NoDecode] = ()
+    safe_mode: bool = False
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
@@ -70,7 +73,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return Path(os.path.abspath(value.expanduser()))
 
-    @field_validator("models", mode="before")
+    @field_validator("models", "plugins", mode="before")
     @classmethod
     def _several(cls, value: Any) -> Any:
         """One string holds several folders as PATH does; a list is one folder each."""
@@ -86,6 +89,15 @@ class Settings(BaseSettings):
             if not folder.is_dir():
                 raise ValueError(f"there is no folder {folder}")
         return (MODELS, *(folder for folder in folders if folder != MODELS))
+
+    @field_validator("plugins", mode="after")
+    @classmethod
+    def _plugin_folders(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        folders = tuple(Path(os.path.abspath(folder.expanduser())) for folder in value)
+        for folder in folders:
+            if not folder.is_dir():
+                raise ValueError(f"there is no folder {folder}")
+        return folders
 
     @field_validator("host", mode="after")
     @classmethod

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Command] = {
     "serve": Command("toolkit.commands.serve", ("page",)),
     "generate": Command("toolkit.commands.generate", ("engine",)),
     "models": Command("toolkit.commands.models", ("page",)),
+    "plugins": Command("toolkit.commands.plugins", ("page",)),
     "doctor": Command("toolkit.commands.doctor"),
     "test": Command("toolkit.commands.test", settings=False),
     "bench": Command("toolkit.commands.bench", ("engine",)),

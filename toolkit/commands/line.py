@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import Any, NoReturn, Sequence
 
 from toolkit import environment
@@ -14,7 +15,7 @@ from toolkit.errors import LimnerError
 DESCRIPTION = "Limner: a studio for designers who draw with diffusion models. Without a command it opens the page."
 
 # Flags that stand for a field of `toolkit.settings.Settings`, whichever command has them.
-_SETTINGS = ("data", "host", "port", "dtype", "threads")
+_SETTINGS = ("data", "plugins", "safe_mode", "host", "port", "dtype", "threads")
 
 # Flags that every command takes, before or after its name.
 _SHARED = ("--data", "--torch-index")
@@ -46,6 +47,7 @@ def main(argv: Sequence[str]) -> int:
 
 def read(argv: Sequence[str]) -> argparse.Namespace:
     """The parsed command line: `serve` when no command is named; what follows `test` is kept as `rest`, for pytest."""
+    folders, safe, argv = _take_plugins(argv)
     before, words = _take_shared(argv, stop=True)
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
         words = ["serve", *words]
@@ -53,9 +55,49 @@ def read(argv: Sequence[str]) -> argparse.Namespace:
     if words[0] == "test" and words[1:2] not in (["-h"], ["--help"]):
         after, rest = _take_shared(words[1:], stop=False)
         words = ["test", *after]
+    if words[0] in _commands_of_plugins(folders):
+        words = ["plugins", "run", *words]
+    if words[0] == "plugins" and words[1:2] != ["run"]:
+        after, others = _take_shared(words[1:], stop=False)
+        words = ["plugins", *after, *others]
     args = _parser().parse_args([*before, *words])
-    args.rest = rest
+    args.rest, args.plugins, args.safe_mode = rest, folders or None, safe or None
     return args
+
+
+def _take_plugins(words: Sequence[str]) -> tuple[list[str], bool, list[str]]:
+    """The folders of every --plugins, whether there is a --safe-mode, and the other words.
+
+    They are taken out first, because one may be given several times, before and after the command.
+    """
+    folders: list[str] = []
+    others: list[str] = []
+    ahead = iter(words)
+    for word in ahead:
+        if word == "--plugins":
+            folder = next(ahead, None)
+            if folder is None:
+                others.append(word)
+            else:
+                folders.append(folder)
+        elif word.startswith("--plugins="):
+            folders.append(word.partition("=")[2])
+        elif word == "--":
+            return folders, "--safe-mode" in others, [*_without_safe(others), word, *ahead]
+        else:
+            others.append(word)
+    return folders, "--safe-mode" in others, _without_safe(others)
+
+
+def _without_safe(words: Sequence[str]) -> list[str]:
+    return [word for word in words if word != "--safe-mode"]
+
+
+def _commands_of_plugins(folders: Sequence[str]) -> set[str]:
+    """Names of commands that plugins' manifests list; which of them may run is seen when they are loaded."""
+    from toolkit.plugins.manifest import listed_commands
+
+    return set(listed_commands([environment.ROOT / "plugins", *map(Path, folders)])) - set(COMMANDS)
 
 
 def _take_shared(words: Sequence[str], *, stop: bool) -> tuple[list[str], list[str]]:
@@ -86,8 +128,12 @@ def _parser() -> Parser:
         "--data", metavar="DIR", help="folder for pictures, database and settings (default: data, in this folder)"
     )
     shared.add_argument(
-        "--torch-index", metavar="URL", help="fetch torch and torchvision from this package index, once and from then on"
+        "--torch-index", metavar="URL", help="fetch torch and torchvision from this package index from now on"
     )
+    shared.add_argument(
+        "--plugins", metavar="DIR", help="allow the plugins in this folder for this start; may be given several times"
+    )
+    shared.add_argument("--safe-mode", action="store_true", help="start without any plugin")
     parser = Parser(prog="launch.py", description=DESCRIPTION, parents=[shared])
     parser.add_argument("--version", action="version", version=f"Limner {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

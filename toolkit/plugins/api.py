@@ -1,0 +1,28 @@
+"""Everything a plugin imports: `from toolkit.plugins.api import hookimpl, Postprocessor, Number`."""
+
+from toolkit.errors import Cancelled, RequestError
+from toolkit.plugins.context import Context
+from toolkit.plugins.descriptors import Command, Postprocessor, PromptTransform, Review, Tab, Upscaler
+from toolkit.plugins.hookspecs import hookimpl
+from toolkit.plugins.params import Choice, Color, ImageInput, Number, Text, Toggle
+from toolkit.styles import Style
+
+__all__ = [
+    "Cancelled",
+    "Choice",
+    "Color",
+    "Command",
+    "Context",
+    "ImageInput",
+    "Number",
+    "Postprocessor",
+    "PromptTransform",
+    "RequestError",
+    "Review",
+    "Style",
+    "Tab",
+    "Text",
+    "Toggle",
+    "Upscaler",
+    "hookimpl",
+]

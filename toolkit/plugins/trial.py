@@ -1,0 +1,31 @@
+"""The process of a trial: `python -m toolkit.plugins.trial FOLDER MODULE TOKEN` loads one plugin and says how it went.
+
+Standard output gets the token when all went well, standard error one line of JSON when the plugin failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from toolkit.plugins.loading import load, new_manager
+from toolkit.plugins.states import Plugin, Source, State
+
+
+def main(folder: str, module: str, token: str) -> None:
+    out, errors = (os.fdopen(os.dup(number), "w", encoding="utf-8") for number in (1, 2))
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)  # what the plugin prints must not look like an answer
+    plugin = Plugin(module.rpartition(".")[2], Path(folder), Source.GIVEN, module=module)
+    load(new_manager(), plugin)
+    if plugin.state is State.ACTIVE:
+        print(token, file=out, flush=True)
+    else:
+        print(json.dumps({"reason": plugin.reason, "traceback": plugin.traceback}), file=errors, flush=True)
+    os._exit(0)  # threads that the plugin may have started are not waited for
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,95 @@
+"""Tries a plugin that isn't known to be good in a process of its own, which can be ended: a thread can't."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from toolkit.plugins.lock import write_whole
+from toolkit.plugins.states import Plugin
+
+SECONDS = 5.0
+AT_ONCE = 4
+FILE = "plugins-tried.json"
+_ROOT = Path(__file__).resolve().parents[2]
+_FOREVER = "It did not finish loading within {seconds:g} seconds: something in it loops or waits at import."
+
+
+class Tried:
+    """What trials found, by hash: a good plugin isn't tried again, nor one that loops; others may fare better."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        try:
+            plain = json.loads(path.read_text("utf-8")) if path else {}
+        except (OSError, ValueError):
+            plain = {}
+        self._found: dict[str, str] = plain if isinstance(plain, dict) else {}
+
+    def get(self, sha256: str) -> str | None:
+        """"" for good, a sentence for one that loops, None for one that has to be tried."""
+        return self._found.get(self._key(sha256))
+
+    def put(self, sha256: str, found: str) -> None:
+        self._found[self._key(sha256)] = found
+        if self._path is not None:
+            write_whole(self._path, json.dumps(dict(list(self._found.items())[-200:]), indent=0))
+
+    @staticmethod
+    def _key(sha256: str) -> str:
+        return f"{sha256} {sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def try_all(plugins: Iterable[Plugin], tried: Tried, seconds: float = SECONDS) -> None:
+    """Try those that aren't known, some at once; the ones that don't stand the trial are marked failed."""
+    waiting = []
+    for plugin in plugins:
+        known = tried.get(plugin.sha256)
+        if known:
+            plugin.fail(known)
+        elif known is None and (plugin.path / "__init__.py").is_file():
+            waiting.append(plugin)
+    while waiting:
+        batch, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
+        trials = [_Trial(plugin, seconds) for plugin in batch]
+        for trial in trials:
+            trial.wait(tried)
+
+
+class _Trial:
+    def __init__(self, plugin: Plugin, seconds: float) -> None:
+        self._plugin, self._seconds, self._token = plugin, seconds, secrets.token_hex(8)
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), *filter(None, sys.path)])}
+        self._until = time.monotonic() + seconds
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "toolkit.plugins.trial", str(plugin.path), plugin.module, self._token],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environ,
+        )
+
+    def wait(self, tried: Tried) -> None:
+        try:
+            out, errors = self._process.communicate(timeout=max(0.01, self._until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            self._plugin.fail(_FOREVER.format(seconds=self._seconds))
+            tried.put(self._plugin.sha256, self._plugin.reason)
+            return
+        text = errors.decode("utf-8", "replace").strip()
+        if self._token.encode() in out:
+            tried.put(self._plugin.sha256, "")
+        elif text.startswith("{"):
+            said = json.loads(text.splitlines()[0])
+            self._plugin.fail(said["reason"], said["traceback"])
+        else:
+            last = text.splitlines()[-1] if text else f"exit status {self._process.returncode}"
+            self._plugin.fail(f"It ended the process that tried it: {last[:300]}", text[-4000:])

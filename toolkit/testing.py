@@ -1,0 +1,96 @@
+"""Fixtures for tests of plugins, as a plugin of pytest: `-p toolkit.testing`. Nothing here needs torch or a network.
+
+`load_plugin(folder)` loads a plugin by the studio's own door and fails the test when it isn't active; `finish(name,
+image, **options)` runs a finishing step of the plugins loaded so far; `studio_with(*folders)` is a studio with the
+sketch engine, and `run_job` draws with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from toolkit.finishing import FinishStep
+from toolkit.geometry import Size
+from toolkit.plugins import calls
+from toolkit.plugins.plugins import Plugins
+from toolkit.plugins.states import State
+from toolkit.request import GenerationRequest, Sampling
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from toolkit.jobs import GeneratedImage
+    from toolkit.studio import Studio
+
+
+@pytest.fixture
+def plugin_data(tmp_path: Path) -> Path:
+    """An empty data folder."""
+    folder = tmp_path / "plugin-data"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def load_plugin(plugin_data: Path) -> Callable[..., Plugins]:
+    """`load_plugin(folder)`: the plugins, with the one in `folder` active, and those loaded before it."""
+    given: list[Path] = []
+
+    def load(folder: Path | str) -> Plugins:
+        given.append(Path(folder).resolve())
+        plugins = Plugins(plugin_data, own=None, given=given)
+        plugin = plugins.get(given[-1].name)
+        said = f"{plugin.name} is {plugin.state.value}: {plugin.reason}\n{plugin.traceback}"
+        assert plugin.state is State.ACTIVE, said
+        load.plugins = plugins
+        return plugins
+
+    return load
+
+
+@pytest.fixture
+def finish(load_plugin: Callable[..., Plugins]) -> Callable[..., Image]:
+    """`finish(name, image, **options)`: the picture after one finishing step, run like in the engine."""
+
+    def run(name: str, image: Image, seed: int = 0, **options: Any) -> Image:
+        plugins: Plugins = load_plugin.plugins
+        request = GenerationRequest("test", seed=seed, size=Size(*image.size), finish=(FinishStep(name, options),))
+        checked = calls.prepare(plugins, request)
+        done = calls.finish(plugins, image, checked)
+        assert not done.notes, done.notes
+        return done.image
+
+    return run
+
+
+@pytest.fixture
+def studio_with(plugin_data: Path) -> Callable[..., Any]:
+    """`with studio_with(folder) as studio`: a studio with the plugins in these folders, that sketches."""
+
+    @contextmanager
+    def opened(*folders: Path | str) -> Iterator[Studio]:
+        from toolkit.settings import load_settings
+        from toolkit.studio import Studio
+
+        settings = load_settings(data=plugin_data)
+        plugins = Plugins(plugin_data, own=None, given=[Path(folder).resolve() for folder in folders])
+        with Studio(settings=settings, engine="sketch", plugins=plugins) as studio:
+            yield studio
+
+    return opened
+
+
+@pytest.fixture
+def run_job() -> Callable[..., list[GeneratedImage]]:
+    """`run_job(studio, request)`: the pictures of a request, two steps each."""
+
+    def run(studio: Studio, request: GenerationRequest) -> list[GeneratedImage]:
+        return studio.generate(replace(request, sampling=replace(request.sampling or Sampling(), steps=2)))
+
+    return run
