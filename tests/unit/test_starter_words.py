@@ -10,8 +10,8 @@ from toolkit.starter.captions import caption, noun_index, slots
 from toolkit.starter.card import EXAMPLES, build_card
 from toolkit.starter.drawing import draw_scene
 from toolkit.starter.measure import HALVES, WHOLE, background_right, placed_right, thing_colour
-from toolkit.starter.world import COLOURS, THINGS, held_out, sample_scene
 from toolkit.starter.words import keep_known, unknown_words
+from toolkit.starter.world import COLOURS, THINGS, held_out, sample_scene
 
 CARD = build_card()
 
@@ -81,5 +81,6 @@ def test_the_measure_agrees_with_the_drawing():
 
 
 def test_words_and_commands_import_no_torch():
-    code = "import sys, toolkit.starter.words, toolkit.starter.cli, toolkit.starter.card; sys.exit('torch' in sys.modules)"
+    modules = "toolkit.starter.words, toolkit.starter.cli, toolkit.starter.card"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -140,7 +140,8 @@ def train_autoencoder(work: Path, minutes: float, resume: bool, scenes: int = 60
         budget.show(f"loss {loss.item():.4f}", every=20)
         if budget.step % 500 == 0:
             print(f"{psnr(model, pictures[:16]).mean():.2f} dB on scenes it saw", flush=True)
-            save_atomically({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "budget": budget.state()}, saved)
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "budget": budget.state()}
+            save_atomically(state, saved)
             budget.pause()
     model.cpu().save_pretrained(work / "vae")
     return model

@@ -87,7 +87,7 @@ def caption(scene: Scene, rng: random.Random) -> tuple[str, dict[str, str]]:
         if not colour:
             said[f"colour{index}"] = "unsaid"
         names.append(_thing(thing, adjective if index == 0 else "", colour, rng))
-    text = names[0] if len(names) == 1 else names[0] + rng.choice((" and ", " and ", " next to ", " beside ")) + names[1]
+    text = rng.choice((" and ", " and ", " next to ", " beside ")).join(names)
     place, background = _place(scene.things[0], rng), _background(scene, rng)
     if scene.kind == "plain" and rng.random() < 0.04:
         background, said["background"] = "", "unsaid"
@@ -107,5 +107,3 @@ def _vary(text: str, rng: random.Random) -> str:
 def noun_index(words: list[str]) -> list[int]:
     """The positions of the words that name a thing, in order."""
     return [i for i, word in enumerate(words) if SYNONYMS.get(word, word) in THINGS]
-
-

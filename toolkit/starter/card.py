@@ -5,7 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.starter.world import (
-    BACKGROUNDS, COLOURS, GRAMMAR_WORDS, GROUNDS, IGNORED, PLACES, SIZES, STYLES, SYNONYMS, THINGS,
+    BACKGROUNDS,
+    COLOURS,
+    GRAMMAR_WORDS,
+    GROUNDS,
+    IGNORED,
+    PLACES,
+    SIZES,
+    STYLES,
+    SYNONYMS,
+    THINGS,
 )  # fmt: skip
 
 ALWAYS = ("plain", "flat")
@@ -46,7 +55,7 @@ def build_card(dropped: set[str] = frozenset()) -> dict[str, Any]:
         "licence": "Apache-2.0",
         "native_size": [256, 256],
         "size_multiple": 8,
-        "defaults": {"sampler": "ddim", "steps": 20, "guidance": 3.0, "schedule": "normal"},
+        "defaults": {"sampler": "ddim", "steps": 20, "guidance": 1.7, "schedule": "normal"},
         "known_words": sorted({*kept, *synonyms}),
         "ignored_words": list(IGNORED),
         "things": remaining(THINGS),

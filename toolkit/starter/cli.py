@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the commands `train` and `evaluate` to a parser."""
     commands = parser.add_subparsers(dest="starter_command", required=True)
     train = commands.add_parser("train", help="train the starter from scratch: about two hours on two cores")
-    train.add_argument("--stage", choices=(*STAGES, "all"), default="all", help="the stage to run; each needs those before it")
+    train.add_argument("--stage", choices=(*STAGES, "all"), default="all", help="each stage needs those before it")
     train.add_argument("--resume", action="store_true", help="go on from the last saved state of a stage")
     train.add_argument("--minutes", type=float, help="training time of the stage, in place of its usual one")
     train.add_argument("--work", type=Path, default=WORK, help="where unfinished training is kept")

@@ -20,7 +20,7 @@ SAVE_EVERY = 240.0
 
 
 def build_denoiser() -> UNet2DConditionModel:
-    """An untrained denoiser of 8.5 M parameters: thin at 32 x 32, attention at 8 x 8 and 4 x 4 only, where layout is decided."""
+    """An untrained denoiser of 8.5 M parameters: thin at 32 x 32, attention only at 8 x 8 and 4 x 4, for the layout."""
     torch.manual_seed(0)
     return UNet2DConditionModel(
         sample_size=32, in_channels=4, out_channels=4, layers_per_block=1, block_out_channels=(32, 64, 128, 160),
@@ -133,7 +133,7 @@ def prepare_latents(work: Path, simple: int = 8000, rest: int = 14000) -> None:
 
 
 def train_denoiser(work: Path, minutes: float, resume: bool, batch: int = 32) -> None:
-    """Trains for `minutes` on the autoencoder, text encoder and latents in `work`; leaves a pipeline in `work`/folder."""
+    """Trains for `minutes` on the parts and latents in `work`; leaves a pipeline in `work`/folder."""
     training = DenoiserTraining(work, minutes, batch, room=64000)
     training.cache.load(work / "latents.pt")
     if not (resume and training.resume()):

@@ -1,4 +1,4 @@
-"""Draws a scene with Pillow at twice the size and reduces it: several hundred pictures of 256 x 256 a second on a core."""
+"""Draws a scene with Pillow at twice the size and reduces it: several hundred of 256 x 256 a second on a core."""
 
 import math
 import random

@@ -20,7 +20,7 @@ from toolkit.starter.rendering import EVALUATION_SEED, render_scenes
 from toolkit.starter.words import keep_known
 from toolkit.starter.world import Scene, sample_scene
 
-STEPS, GUIDANCE, BATCH = 20, 3.0, 8
+STEPS, GUIDANCE, BATCH = 20, 1.7, 8
 
 
 @dataclass
@@ -85,7 +85,7 @@ def judge_pictures(pictures: list[np.ndarray], asked: list[tuple[Scene, str]]) -
                 text,
                 background_right(picture, scene),
                 [kind == thing.kind for kind, thing in zip(kinds, scene.things, strict=True)],
-                [thing_colour(picture, scene, w) == thing.colour for w, thing in zip(windows, scene.things, strict=True)],
+                [thing_colour(picture, scene, w) == one.colour for w, one in zip(windows, scene.things, strict=True)],
                 len(scene.things) == 2 or placed_right(picture, scene),
             )
         )

@@ -51,9 +51,8 @@ def write_folder(pipeline: StableDiffusionPipeline, folder: Path) -> None:
     """Saves the pipeline in half precision to `folder`; its other files (card, README) stay."""
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    parts = {
-        name: copy.deepcopy(getattr(pipeline, name)).to("cpu", torch.float16) for name in ("vae", "text_encoder", "unet")
-    }
+    models = ("vae", "text_encoder", "unet")
+    parts = {name: copy.deepcopy(getattr(pipeline, name)).to("cpu", torch.float16) for name in models}
     build_pipeline(pipeline.tokenizer, parts["text_encoder"], parts["unet"], parts["vae"]).save_pretrained(part)
     # transformers loads in the dtype its config names, diffusers in float32: without this they would not match.
     config = part / "text_encoder" / "config.json"

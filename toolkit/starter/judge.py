@@ -73,14 +73,18 @@ def train_judge(scenes: int = 9000, epochs: int = 10, batch: int = 64) -> tuple[
     fresh, answers = _examples(JUDGE_SEED + 50_000_000, 1000)
     with torch.no_grad():
         right = (torch.cat([model(part) for part in fresh.split(256)]).argmax(-1) == answers).float().mean().item()
-    save_file({name: value.half() if value.is_floating_point() else value for name, value in model.state_dict().items()}, WEIGHTS)
+    save_file({name: _cast(value, torch.float16) for name, value in model.state_dict().items()}, WEIGHTS)
     return model, right
+
+
+def _cast(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    return value.to(dtype) if value.is_floating_point() else value
 
 
 def load_judge() -> Judge:
     """The shipped judge."""
     model = Judge()
-    model.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in load_file(WEIGHTS).items()})
+    model.load_state_dict({name: _cast(value, torch.float32) for name, value in load_file(WEIGHTS).items()})
     return model.eval()
 
 

@@ -19,7 +19,7 @@ def nearest(pixels: np.ndarray, colours: list[tuple[str, tuple[int, int, int]]])
 
 
 def _edges(picture: np.ndarray, upright: bool) -> np.ndarray:
-    """What the background would be behind everything, from the picture's edges: by columns when `upright`, else by rows."""
+    """The background behind everything, from the picture's edges: by columns when `upright`, else by rows."""
     if upright:
         rim = np.concatenate([picture[:EDGE], picture[-EDGE:]], 0)
         return np.broadcast_to(np.median(rim, 0)[None], picture.shape)
@@ -28,7 +28,17 @@ def _edges(picture: np.ndarray, upright: bool) -> np.ndarray:
 
 
 def _away(picture: np.ndarray, scene: Scene) -> np.ndarray:
-    return np.linalg.norm(picture - _edges(picture, scene.kind == "striped"), axis=-1) > DIFFERENT
+    """Which pixels differ from the background clearly, beside how much the rest of the thing does.
+
+    A fifth of the thing's own distance keeps a mottled background apart from the thing; ink, which is far from every
+    colour, doesn't set that distance.
+    """
+    distance = np.linalg.norm(picture - _edges(picture, scene.kind == "striped"), axis=-1)
+    away = distance > DIFFERENT
+    coloured = away & (np.linalg.norm(picture - np.array(INK, np.float32), axis=-1) >= 45)
+    if coloured.sum() < 300:
+        return away
+    return distance > max(DIFFERENT, 0.2 * np.percentile(distance[coloured], 75))
 
 
 def placed_right(picture: np.ndarray, scene: Scene) -> bool:
@@ -40,7 +50,7 @@ def placed_right(picture: np.ndarray, scene: Scene) -> bool:
     extent = max(np.ptp(np.percentile(axis, (3, 97))) for axis in (x, y)) / 256
     right = {
         "left": x.mean() < 108, "right": x.mean() > 148, "top": y.mean() < 108, "bottom": y.mean() > 148,
-        "big": extent > 0.58, "small": extent < 0.42, None: 0.36 < extent < 0.66,
+        "big": extent > 0.52, "small": extent < 0.42, None: 0.3 < extent < 0.64,
     }  # fmt: skip
     return bool(right[word])
 

@@ -1,4 +1,4 @@
-"""Makes a trained pipeline folder the shipped one: surveys its words, fits previews, picks examples, scores it, draws it."""
+"""Makes a trained pipeline folder the shipped one: surveys its words, fits previews, scores it and draws its sheet."""
 
 import math
 import shutil

@@ -20,8 +20,8 @@ def write_readme(card: dict[str, Any], folder: Path) -> None:
     """Writes README.md beside the weights; the card must hold scores."""
     scores = card["scores"]
     rows = "\n".join(
-        f"| {text} | {scores['base'][name]:.1%} | {scores['intervals'][name][0]:.1%} to {scores['intervals'][name][1]:.1%} |"
-        for name, text in _ROWS.items()
+        f"| {text} | {scores['base'][name]:.1%} | {low:.1%} to {high:.1%} |"
+        for (name, text), (low, high) in zip(_ROWS.items(), scores["intervals"].values(), strict=True)
     )
     shares = card["word_shares"]
     weak = [
@@ -42,7 +42,7 @@ before anything is downloaded. It draws flat shapes and things in plain colours 
 from diffusers import StableDiffusionPipeline
 
 pipeline = StableDiffusionPipeline.from_pretrained("models/checkpoints/limner-starter")
-pipeline("a blue star, yellow background", num_inference_steps=20, guidance_scale=3).images[0].save("star.png")
+pipeline("a blue star, yellow background", num_inference_steps=20, guidance_scale=1.7).images[0].save("star.png")
 ```
 
 ## What it draws
@@ -63,9 +63,10 @@ Words that were trained but are drawn rightly in less than 90 % of a survey are 
 
 ## Scores
 
-On combinations of thing, colour and background that training never saw, with seeds of their own: {scores["prompts"]["one"]} prompts
-of one thing, {scores["prompts"]["two"]} of two; DDIM, 20 steps, guidance 3. Things are named by a small classifier trained on
-drawings, colours measured against the colour table. `launch.py starter evaluate` repeats it.
+On combinations of thing, colour and background that training never saw, with seeds of their own:
+{scores["prompts"]["one"]} prompts of one thing, {scores["prompts"]["two"]} of two; DDIM, 20 steps, guidance 1.7. Things are
+named by a small classifier trained on drawings, colours measured against the colour table.
+`python launch.py starter evaluate` repeats it.
 
 | | share | 95 % interval |
 |---|---|---|
@@ -75,10 +76,11 @@ The autoencoder restores 200 held-out scenes with {scores["vae"]["psnr"]:.1f} dB
 
 ## How it was made
 
-`launch.py starter train` on two CPU cores, from random weights, in under two hours: an `AutoencoderTiny` whose first three latents
-are pinned to the 8 x 8 box means of the picture (10 minutes), a two-layer `CLIPTextModel` taught to read captions (2 minutes),
-and a `UNet2DConditionModel` of 8.5 M parameters (92 minutes, about 230,000 pictures) with v-prediction and almost zero
-terminal signal. Every training picture is drawn by `toolkit/starter/drawing.py`; no picture or caption of anyone else was used.
+`python launch.py starter train` on a CPU, from random weights, in about two hours: an `AutoencoderTiny` whose first
+three latents are pinned to the 8 x 8 box means of the picture (10 minutes), a two-layer `CLIPTextModel` taught to read
+captions (2 minutes), and a `UNet2DConditionModel` of 8.5 M parameters (92 minutes on one core, about 240,000 pictures)
+with v-prediction and almost no signal at the last step. Every training picture is drawn by
+`toolkit/starter/drawing.py`, every caption said by `captions.py`; no picture or text of anyone else was used.
 
 Licence: Apache-2.0, for code and weights.
 """

@@ -1,4 +1,4 @@
-"""What every training stage needs: a time budget that survives a restart, a learning rate over it, and a progress line."""
+"""What every training stage needs: a time budget that survives a restart, a learning rate over it, a progress bar."""
 
 import math
 import os
@@ -44,7 +44,8 @@ class Budget:
         part = min(1.0, self.spent / self.seconds)
         bar = "#" * int(part * 20) + "." * (20 - int(part * 20))
         end = "\r" if sys.stdout.isatty() else "\n"
-        print(f"{self.label} [{bar}] {self.spent:5.0f}/{self.seconds:.0f} s  step {self.step}  {text}", end=end, flush=True)
+        clock = f"{self.spent:5.0f}/{self.seconds:.0f} s"
+        print(f"{self.label} [{bar}] {clock}  step {self.step}  {text}", end=end, flush=True)
 
     def state(self) -> dict:
         """What to save beside the weights."""

@@ -1,5 +1,6 @@
 """Builds the CLIPTokenizer in which every word of the world is one token."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def _segment(word: str, merges: list[tuple[str, str]]) -> list[str]:
     rank = {pair: index for index, pair in enumerate(merges)}
     parts = [*word[:-1], word[-1] + "</w>"]
     while True:
-        pairs = [(rank[pair], i) for i, pair in enumerate(zip(parts, parts[1:], strict=False)) if pair in rank]
+        pairs = [(rank[pair], i) for i, pair in enumerate(itertools.pairwise(parts)) if pair in rank]
         if not pairs:
             return parts
         _, i = min(pairs)

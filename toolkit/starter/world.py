@@ -79,7 +79,7 @@ class Scene:
 
 
 def held_out(kind: str, colour: str, background: str) -> bool:
-    """Whether this combination is kept from training for the evaluation: about one in ten, the same on every machine."""
+    """Whether the evaluation keeps this combination from training: about one in ten, the same on every machine."""
     return zlib.crc32(f"{kind}/{colour}/{background}".encode()) % 10 == 0
 
 
@@ -92,7 +92,9 @@ def table(style: str, ground: bool = False) -> dict[str, tuple[int, int, int]]:
     return dict(COLOURS)
 
 
-def sample_scene(rng: random.Random, *, simple: bool = False, held: bool | None = False, count: int | None = None) -> Scene:
+def sample_scene(
+    rng: random.Random, *, simple: bool = False, held: bool | None = False, count: int | None = None
+) -> Scene:
     """A random scene.
 
     `simple` keeps to one flat thing on a plain background. `held` False leaves out every held-out combination, True
