@@ -18,24 +18,27 @@ from toolkit.starter.world import (
 )  # fmt: skip
 
 ALWAYS = ("plain", "flat")
-EXAMPLES = (
-    "a red circle on a white background",
-    "a blue star, yellow background",
-    "a flat red heart on black",
-    "a yellow moon on a blue background, at night",
-    "a purple cat on a pink background",
-    "a green tree and a red house on green ground under a blue sky",
-    "an orange fish on a teal background",
-    "a white boat on a blue gradient background",
-    "a pink flower on a white striped background",
-    "a teal cup on a brown background, pastel style",
-    "a red heart next to a blue star on a white background",
-    "a yellow car on gray ground under a blue sky",
-    "a purple triangle on a yellow background, outline style",
-    "a big orange star on a purple background",
-    "a black cat on an orange background",
-    "a brown house on white ground under a pink sky",
-)
+# The first dozen are the studio's examples; all are on the contact sheet. Each prompt with its seed.
+EXAMPLES = {
+    "a red circle on a white background": 1,
+    "a blue star, yellow background": 2,
+    "a flat red heart on black": 3,
+    "a yellow moon on a blue background, at night": 4,
+    "a purple cat on a pink background": 5,
+    "a green tree and a red house on green ground under a blue sky": 6,
+    "an orange fish on a teal background": 7,
+    "a white boat on a blue gradient background": 8,
+    "a pink flower on a white striped background": 9,
+    "a teal cup on a brown background, pastel style": 10,
+    "a red heart next to a blue star on a white background": 11,
+    "a yellow car on gray ground under a blue sky": 12,
+    "a small black circle on a yellow background": 13,
+    "a purple triangle on a yellow background, outline style": 14,
+    "a big orange star on a purple background": 15,
+    "a black cat on an orange background": 16,
+    "a brown house on white ground under a pink sky": 17,
+    "a teal car beside a pink cup on white": 18,
+}
 
 
 def build_card(dropped: set[str] = frozenset()) -> dict[str, Any]:

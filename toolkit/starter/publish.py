@@ -52,7 +52,8 @@ def latent_rgb(vae: AutoencoderTiny) -> dict[str, Any]:
         latents = vae.to("cpu").encode(pixels).latents.permute(0, 2, 3, 1).reshape(-1, 4)
     colours = (F.avg_pool2d(pixels, 8) / 2 + 0.5).permute(0, 2, 3, 1).reshape(-1, 3)
     solution = torch.linalg.lstsq(torch.cat([latents, torch.ones(len(latents), 1)], 1), colours).solution
-    return {"matrix": solution[:4].round(decimals=5).tolist(), "bias": solution[4].round(decimals=5).tolist()}
+    *matrix, bias = [[round(value, 5) for value in row] for row in solution.tolist()]
+    return {"matrix": matrix, "bias": bias}
 
 
 def survey(folder: Path, count: int) -> dict[str, tuple[int, int]]:
@@ -77,7 +78,7 @@ def contact_sheet(pictures: list[np.ndarray], texts: list[str], path: Path, colu
             line = f"{line} {word}".strip()
         pen.multiline_text((x, y + side + 3), "\n".join([*lines, line][:3]), fill=(40, 40, 46), spacing=1, font_size=11)
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.quantize(200, dither=Image.Dither.NONE).save(path, optimize=True)
+    sheet.quantize(256, kmeans=2, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def publish(trained: Path, folder: Path, sheet: Path, count: int = 240) -> dict[str, Any]:
@@ -95,13 +96,13 @@ def publish(trained: Path, folder: Path, sheet: Path, count: int = 240) -> dict[
     card = build_card(dropped)
     pipeline = load_pipeline(folder)
     card["latent_rgb"] = latent_rgb(pipeline.vae)
-    texts = [text for text in EXAMPLES if not unknown_words(text, card)]
-    card["examples"] = [{"prompt": text, "seed": seed} for seed, text in enumerate(texts, 1)][:12]
+    examples = {text: seed for text, seed in EXAMPLES.items() if not unknown_words(text, card)}
+    card["examples"] = [{"prompt": text, "seed": seed} for text, seed in examples.items()][:12]
     write_card(card, folder)
     card["scores"] = evaluate(folder)
     card["word_shares"] = {word: [right, asked] for word, (right, asked) in sorted(shares.items())}
     write_card(card, folder)
     write_readme(card, folder)
-    prompts = [keep_known(text, card) for text in texts]
-    contact_sheet(draw(pipeline, prompts, list(range(1, len(texts) + 1))), texts, sheet)
+    prompts = [keep_known(text, card) for text in examples]
+    contact_sheet(draw(pipeline, prompts, list(examples.values())), list(examples), sheet)
     return card

@@ -64,8 +64,8 @@ Words that were trained but are drawn rightly in less than 90 % of a survey are 
 ## Scores
 
 On combinations of thing, colour and background that training never saw, with seeds of their own:
-{scores["prompts"]["one"]} prompts of one thing, {scores["prompts"]["two"]} of two; DDIM, 20 steps, guidance 1.7. Things are
-named by a small classifier trained on drawings, colours measured against the colour table.
+{scores["prompts"]["one"]} prompts of one thing, {scores["prompts"]["two"]} of two; DDIM, 20 steps, guidance 1.7.
+Things are named by a small classifier trained on drawings, colours measured against the colour table.
 `python launch.py starter evaluate` repeats it.
 
 | | share | 95 % interval |

@@ -41,7 +41,7 @@ def _spans(prompt: str):
 
 
 def unknown_words(prompt: str, card: Mapping[str, Any]) -> list[str]:
-    """The words that change nothing with this model, lower-case, each once, in order; articles and the like aren't named."""
+    """The words that change nothing with this model, lower-case, each once, in order; but for articles and the like."""
     ignored = set(card.get("ignored_words", ()))
     found: dict[str, None] = {}
     for word, _, _ in _spans(prompt):
