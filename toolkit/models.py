@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any
 
 from toolkit.errors import ModelError
 from toolkit.weights import ShortHashes, check_weights, read_json, short
@@ -76,7 +77,7 @@ class ModelIndex:
     """The diffusers folders inside `folders`, the first of two with the same name winning."""
 
     def __init__(self, folders: Sequence[Path | str]) -> None:
-        self._folders = tuple(Path(folder) for folder in folders)
+        self.folders = tuple(Path(folder) for folder in folders)
         self._hashes = ShortHashes()
 
     def list(self) -> list[ModelFile]:
@@ -89,7 +90,7 @@ class ModelIndex:
 
     def find(self, name: str) -> ModelFile:
         """The model with this id, or the diffusers folder at this path; raise ModelError when it can't be used."""
-        for folder in self._folders:
+        for folder in self.folders:
             if _is_plain_name(name) and (folder / name / "model_index.json").is_file():
                 model = self._describe(folder / name, name)
                 break
@@ -108,7 +109,7 @@ class ModelIndex:
     def _scan(self) -> tuple[dict[str, ModelFile], list[str]]:
         models: dict[str, ModelFile] = {}
         problems: list[str] = []
-        for folder in self._folders:
+        for folder in self.folders:
             for index in sorted(folder.glob("*/model_index.json")):
                 if index.parent.name in models:
                     continue

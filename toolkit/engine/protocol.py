@@ -7,8 +7,9 @@ dies says so with `on_death`; whoever submitted decides what runs again.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Protocol
+from typing import Any, Protocol
 
 from toolkit.jobs import JobState
 from toolkit.request import GenerationRequest

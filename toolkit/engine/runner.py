@@ -6,8 +6,9 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Mapping
+from typing import Any
 
 from toolkit.engine.protocol import EngineEvent, EngineJob, OnEvent, Picture
 from toolkit.errors import Cancelled, EngineError, LimnerError
@@ -38,10 +39,7 @@ class Control:
         self._began = self._since = time.perf_counter()
         self._phase = ""
         self._step = 0
-
-    @property
-    def steps(self) -> int:
-        return self.job.request.sampling.steps or 20
+        self.steps = job.request.sampling.steps or 20
 
     def checkpoint(self) -> None:
         """Raise Cancelled when somebody has asked for the job to stop."""
@@ -51,13 +49,19 @@ class Control:
     def phase(self, name: str) -> None:
         """Enter a phase; the time since the last one counts for that one."""
         self.checkpoint()
+        if name == self._phase:
+            return
         self.clock()
         self._phase = name
         self._tell()
 
-    def step(self, step: int, previews: tuple[bytes, ...] = ()) -> None:
-        """Say that `step` denoising steps are done."""
-        self._step = step
+    def plan(self, steps_left: int) -> None:
+        """Say how many denoising steps are still to come; drawing in several batches takes their sum."""
+        self.steps = self._step + steps_left
+
+    def step(self, previews: tuple[bytes, ...] = ()) -> None:
+        """Say that one more denoising step is done."""
+        self._step += 1
         self._tell(previews)
         self.checkpoint()
 
@@ -160,6 +164,8 @@ class JobRunner:
                 self._running[control.job.id] = control
             try:
                 self._one(control)
+            except Exception:  # the job thread again: a listener that raises must not end the thread
+                log.exception("The end of job %s could not be told", control.job.id)
             finally:
                 with self._changed:
                     self._running.pop(control.job.id, None)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Mapping
 from math import cos, radians, sin
-from typing import Any, Mapping
+from typing import Any
 
 from PIL import Image, ImageDraw
 
@@ -72,7 +73,7 @@ class SketchEngine:
         for step in range(1, control.steps + 1):
             if control.stopped.wait(self._step_seconds):
                 control.checkpoint()
-            control.step(step, tuple(_preview(picture, step / control.steps) for picture in pictures))
+            control.step(tuple(_preview(picture, step / control.steps) for picture in pictures))
         control.phase("decoding")
         drawn = tuple(Picture(size.width, size.height, picture.tobytes()) for picture in pictures)
         return Drawn(drawn, {"engine": "sketch", "dtype": "none", "device": "cpu", "batch": 1})

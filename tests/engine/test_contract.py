@@ -1,0 +1,143 @@
+"""What every engine promises, held against each of them."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+
+import pytest
+from PIL import Image
+
+from toolkit.engine import open_engine
+from toolkit.engine.protocol import EngineJob
+from toolkit.engine.sketch import SketchEngine
+from toolkit.geometry import Size
+from toolkit.jobs import JobState
+
+KINDS = ("sketch", "inline", "process")
+PHASES = ["loading", "encoding", "denoising", "decoding"]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def engine(request, models, tmp_path_factory) -> Iterator:
+    """One engine of each kind for the whole module, because importing torch takes seconds."""
+    data = tmp_path_factory.mktemp("data")
+    if request.param == "sketch":
+        opened = SketchEngine(models, step_seconds=0.005)
+    else:
+        opened = open_engine(request.param, models=models, dtype="float32", data=data)
+    relay = Relay()
+    opened.start(relay.on_event, relay.on_death)
+    opened.relay = relay
+    yield opened
+    opened.close()
+
+
+class Relay:
+    """Passes the events of a shared engine on to the listener of the test that runs."""
+
+    listener = None
+
+    def on_event(self, event) -> None:
+        self.listener.on_event(event)
+
+    def on_death(self, reason: str) -> None:
+        self.listener.on_death(reason)
+
+
+@pytest.fixture(autouse=True)
+def _connected(engine, listener) -> None:
+    engine.relay.listener = listener
+
+
+def test_events_come_in_order_and_end_with_the_pictures(engine, listener, tiny_request):
+    end = listener.draw(engine, tiny_request.with_(count=2))
+    events = listener.of("job")
+
+    assert end.state is JobState.FINISHED, end.error
+    assert all(event.state is JobState.RUNNING for event in events[:-1])
+    phases = [event.phase for event in events]
+    assert sorted(phases, key=PHASES.index) == phases
+    assert list(dict.fromkeys(phases)) == PHASES
+    steps = [event.step for event in events if event.phase == "denoising"]
+    assert steps == [0, 1, 2, 3, 4]
+    assert {event.steps for event in events} == {4}
+    assert [(picture.width, picture.height) for picture in end.pictures] == [(64, 64)] * 2
+    assert all(len(picture.rgb) == 64 * 64 * 3 for picture in end.pictures)
+    assert set(end.seconds) == {"load", "encode", "denoise", "decode", "total"}
+    assert end.seconds["total"] == pytest.approx(sum(end.seconds.values()) - end.seconds["total"], abs=0.2)
+    assert {"dtype", "batch", "device", "engine"} <= set(end.facts)
+    assert engine.stats()["alive"] is True
+
+
+def test_previews_are_small_jpegs_one_for_each_picture(engine, listener, tiny_request):
+    listener.draw(engine, tiny_request.with_(count=2, size=Size(128, 64)))
+    shown = [event.previews for event in listener.of("job") if event.previews]
+
+    assert shown, "no previews came"
+    assert listener.of("job")[-3].step == 4 or any(event.step == 4 and event.previews for event in listener.of("job"))
+    for previews in shown:
+        assert len(previews) == 2
+        for preview in previews:
+            picture = Image.open(io.BytesIO(preview))
+            assert picture.format == "JPEG"
+            assert picture.width == 2 * picture.height <= 256
+
+
+def test_each_picture_of_a_batch_is_the_one_its_seed_draws_alone(engine, listener, tiny_request):
+    for sampler in ("ddim", "euler_a"):
+        asked = tiny_request.with_(sampler=sampler)
+        together = listener.draw(engine, asked.with_(count=4), f"{sampler}-batch")
+        assert len({picture.rgb for picture in together.pictures}) == 4
+        for index in (0, 3):
+            alone = listener.draw(engine, asked.with_(seed=7 + index), f"{sampler}-{index}")
+            pairs = zip(together.pictures[index].rgb, alone.pictures[0].rgb, strict=True)
+            assert max(abs(a - b) for a, b in pairs) <= 1
+
+
+def test_cancel_stops_within_one_step(engine, listener, tiny_request):
+    engine.submit(EngineJob("long", tiny_request.with_(steps=500, size=Size(128, 128))))
+    listener.wait_for(lambda: any(event.step >= 3 for event in listener.of("long")))
+    seen = listener.of("long")[-1].step
+    began = time.monotonic()
+    engine.cancel("long")
+    end = listener.end_of("long")
+
+    assert end.state is JobState.CANCELLED
+    assert end.step < 500
+    assert end.step - seen <= max(3, (time.monotonic() - began) * 300)
+    assert not end.pictures
+    assert listener.draw(engine, tiny_request, "after").state is JobState.FINISHED
+
+
+def test_cancelling_a_waiting_job_and_one_that_ended(engine, listener, tiny_request):
+    engine.submit(EngineJob("first", tiny_request.with_(steps=200, size=Size(128, 128))))
+    engine.submit(EngineJob("second", tiny_request))
+    engine.cancel("second")
+    assert listener.end_of("second").state is JobState.CANCELLED
+    assert listener.of("second")[0].state is JobState.CANCELLED, "a waiting job was started"
+    engine.cancel("first")
+    assert listener.end_of("first").state is JobState.CANCELLED
+    engine.cancel("first")
+    engine.cancel("nobody")
+    listener.draw(engine, tiny_request, "after")
+    assert len([event for event in listener.of("first") if event.state.ended]) == 1
+
+
+@pytest.mark.parametrize(
+    "change, word", [({"model": "no-such-model"}, "no-such-model"), ({"sampler": "magic"}, "magic")]
+)
+def test_a_failing_job_says_why_in_a_sentence_and_the_next_one_is_untouched(
+    engine, listener, tiny_request, change, word
+):
+    before = listener.draw(engine, tiny_request, "before")
+    failed = listener.draw(engine, tiny_request.with_(**change), "failing")
+    after = listener.draw(engine, tiny_request, "after")
+
+    assert failed.state is JobState.FAILED
+    assert word in failed.error
+    assert failed.error.endswith(".")
+    assert "Traceback" not in failed.error
+    assert not listener.deaths
+    assert after.pictures[0].rgb == before.pictures[0].rgb

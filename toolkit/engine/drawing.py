@@ -1,0 +1,150 @@
+"""A job from request to pictures: unmodified diffusers pipelines between our text encoding and our decoding."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import diffusers
+import torch
+from diffusers import StableDiffusionPipeline
+
+from toolkit.engine.components import Components, PipelineManager
+from toolkit.engine.denoiser import Seat
+from toolkit.engine.device import dtype_name, free_cache, out_of_memory
+from toolkit.engine.previews import Previewer, Watched
+from toolkit.engine.protocol import EngineJob
+from toolkit.engine.runner import Control, Drawn
+from toolkit.errors import EngineError
+from toolkit.models import ModelIndex
+from toolkit.request import GenerationRequest
+from toolkit.samplers import choose_schedule, find_sampler, scheduler_options
+
+log = logging.getLogger(__name__)
+
+# Pixels denoised at once for one job: on a CPU a larger batch only needs more memory.
+_AT_ONCE = {"cpu": 2**20, "mps": 2**20, "cuda": 2**23}
+
+
+class Drawer:
+    """Draws resolved requests; called on job threads."""
+
+    def __init__(self, models: ModelIndex, manager: PipelineManager, engine: str) -> None:
+        self._models, self._manager, self._engine = models, manager, engine
+        diffusers.utils.logging.disable_progress_bar()
+        diffusers.utils.logging.set_verbosity_error()  # its warnings are advice to programmers
+
+    def draw(self, job: EngineJob, control: Control) -> Drawn:
+        """Draw a job's pictures; raise a LimnerError with a sentence for a person, or whatever torch raises."""
+        request = job.request
+        control.phase("loading")
+        model = self._models.find(request.model)
+        with self._manager.lease(model) as components, torch.no_grad():
+            control.phase("encoding")
+            texts = components.text.encode_pair(request.prompt, request.negative)
+            control.phase("denoising")
+            latents, batch = _in_batches(components, request, texts, control)
+            control.phase("decoding")
+            pictures, notes = [], []
+            for one in latents:
+                control.checkpoint()
+                picture, note = components.decoder.decode(one[None])
+                pictures.append(picture)
+                notes.append(note)
+        facts = {
+            "engine": self._engine,
+            "device": components.device.type,
+            "dtype": dtype_name(components.dtype),
+            "batch": batch,
+            "torch": torch.__version__,
+            "diffusers": diffusers.__version__,
+            "model_hash": model.hash,
+        }
+        return Drawn(tuple(pictures), facts, next(filter(None, notes), None))
+
+
+def _in_batches(
+    components: Components, request: GenerationRequest, texts: tuple[torch.Tensor, torch.Tensor], control: Control
+) -> tuple[list[torch.Tensor], int]:
+    """Latents of every picture, and how many were denoised together; fewer at once when memory runs out."""
+    at_once = max(1, min(request.count, _AT_ONCE[components.device.type] // request.size.pixels))
+    latents: list[torch.Tensor] = []
+    while len(latents) < request.count:
+        number = min(at_once, request.count - len(latents))
+        batches = -(-(request.count - len(latents)) // at_once)
+        control.plan(steps_left=batches * request.sampling.steps)
+        try:
+            latents.extend(_denoise(components, request, texts, control, len(latents), number))
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            free_cache(components.device)
+            if number == 1:
+                raise EngineError(
+                    f"There is not enough memory for {request.size} with this model. Try a smaller size."
+                ) from error
+            at_once = number // 2
+            log.warning("out of memory with %d pictures at once; going on with %d", number, at_once)
+    return latents, at_once
+
+
+def _denoise(
+    components: Components, request: GenerationRequest, texts: tuple[torch.Tensor, torch.Tensor], control: Control,
+    first: int, number: int,
+) -> torch.Tensor:  # fmt: skip
+    """Latents (number, channels, height, width) of the pictures from index `first` on.
+
+    Every picture has a generator of its own on the CPU, seeded with seed + index: it draws the same noise in every
+    batch and on every machine.
+    """
+    sampling, device = request.sampling, components.device
+    scheduler = make_scheduler(components, sampling.sampler, sampling.schedule)
+    generators = [torch.Generator().manual_seed(request.seed + first + index) for index in range(number)]
+    width, height = (side // components.latent_scale for side in request.size)
+    shape = (1, components.unet.config.in_channels, height, width)
+    noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
+    previewer = Previewer(components.model.card, components.latent_scale, sampling.steps)
+    watched = Watched(scheduler)
+
+    def after_step(_: Any, step: int, __: Any, values: dict[str, Any]) -> dict[str, Any]:
+        control.step(previewer.make(watched.estimate, step + 1))
+        return values
+
+    positive, negative = (text.to(device).repeat(number, 1, 1) for text in texts)
+    return _pipeline(components, scheduler)(
+        prompt_embeds=positive,
+        negative_prompt_embeds=negative,
+        width=request.size.width,
+        height=request.size.height,
+        num_inference_steps=sampling.steps,
+        guidance_scale=sampling.guidance,
+        latents=noise.to(device),
+        generator=generators,
+        output_type="latent",
+        callback_on_step_end=after_step,
+    ).images
+
+
+def make_scheduler(components: Components, sampler_name: str, schedule: str) -> Any:
+    """A scheduler for one job, with the model's own noise levels and prediction type."""
+    sampler, named = find_sampler(sampler_name)
+    preferred = components.model.card["defaults"].get("schedule")
+    schedule = choose_schedule(sampler, named or schedule, preferred)
+    kind = getattr(diffusers, sampler.scheduler)
+    return kind.from_config(dict(components.model.scheduler), **scheduler_options(sampler, schedule))
+
+
+def _pipeline(components: Components, scheduler: Any) -> StableDiffusionPipeline:
+    """A pipeline for one job over the shared components; the VAE is there to be measured, not to be called."""
+    pipeline = StableDiffusionPipeline(
+        vae=components.vae,
+        text_encoder=None,
+        tokenizer=None,
+        unet=Seat(components.unet),
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline

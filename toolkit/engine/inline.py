@@ -1,0 +1,79 @@
+"""The engine on threads of this process, for scripts; the process engine runs the same one inside its worker."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from toolkit.engine.offline import stay_offline
+from toolkit.engine.protocol import EngineJob, OnDeath, OnEvent
+from toolkit.engine.runner import Control, Drawn, JobRunner
+from toolkit.errors import LimnerError
+from toolkit.models import ModelIndex
+
+if TYPE_CHECKING:
+    from toolkit.engine.components import PipelineManager
+    from toolkit.engine.drawing import Drawer
+
+log = logging.getLogger(__name__)
+
+
+class InlineEngine:
+    """Draws on job threads. torch and diffusers are imported by the first job or `warm`, whichever comes first."""
+
+    def __init__(self, models: ModelIndex, *, dtype: str = "auto", name: str = "inline") -> None:
+        self.capacity = 1
+        self._models, self._dtype, self._name = models, dtype, name
+        self._runner = JobRunner(self._draw, self.capacity)
+        self._opening = threading.Lock()
+        self._opened: tuple[PipelineManager, Drawer] | None = None
+
+    def start(self, on_event: OnEvent, on_death: OnDeath) -> None:
+        self._runner.start(on_event)
+
+    def submit(self, job: EngineJob) -> None:
+        self._runner.submit(job)
+
+    def cancel(self, job_id: str) -> None:
+        self._runner.cancel(job_id)
+
+    def warm(self, model: str) -> None:
+        threading.Thread(target=self._warm, args=(model,), name="warm", daemon=True).start()
+
+    def stats(self) -> Mapping[str, Any]:
+        known: dict[str, Any] = {"engine": self._name, "alive": True, "running": self._runner.running}
+        if self._opened is None:
+            return {**known, "device": "unknown", "dtype": self._dtype, "models": []}
+        manager = self._opened[0]
+        dtype = str(manager.dtype).removeprefix("torch.")
+        return {**known, "device": manager.device.type, "dtype": dtype, "models": manager.loaded()}
+
+    def close(self, timeout: float = 30.0) -> None:
+        self._runner.close(timeout)
+        if self._opened is not None:
+            self._opened[0].close()
+
+    def open(self) -> tuple[PipelineManager, Drawer]:
+        """Import what draws and look for the device; takes seconds the first time."""
+        with self._opening:
+            if self._opened is None:
+                stay_offline()
+                from toolkit.engine.components import PipelineManager
+                from toolkit.engine.drawing import Drawer
+
+                manager = PipelineManager(self._dtype)
+                self._opened = manager, Drawer(self._models, manager, self._name)
+            return self._opened
+
+    def _draw(self, job: EngineJob, control: Control) -> Drawn:
+        control.phase("loading")
+        return self.open()[1].draw(job, control)
+
+    def _warm(self, name: str) -> None:
+        try:
+            with self.open()[0].lease(self._models.find(name)):
+                pass
+        except LimnerError as error:
+            log.info("%s could not be loaded ahead: %s", name, error)

@@ -1,0 +1,226 @@
+"""The engine in a process of its own: the page's process never imports torch, and outlives whatever torch does."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from toolkit.engine.protocol import EngineEvent, EngineJob, OnDeath, OnEvent
+from toolkit.engine.wire import Wire, pack_job, unpack_event
+from toolkit.errors import EngineError
+from toolkit.jobs import JobState
+from toolkit.models import ModelIndex
+
+log = logging.getLogger(__name__)
+
+_ROOT = Path(__file__).resolve().parents[2]
+_LOG_LIMIT = 5_000_000
+_CLOSE_SECONDS = 8.0
+
+
+class ProcessEngine:
+    """An inline engine inside a worker process, over two pipes.
+
+    While `ready_when` returns False (packages still arriving) no worker is started and jobs wait. The worker's
+    messages and errors are in `engine.log` in the data folder.
+    """
+
+    def __init__(
+        self, models: ModelIndex, *, dtype: str = "auto", data: Path, ready_when: Callable[[], bool] | None = None
+    ) -> None:
+        self.capacity = 1
+        self.ready_when = ready_when
+        self._setup = {"folders": [str(Path(folder).resolve()) for folder in models.folders], "dtype": dtype}
+        self._log_path = Path(data) / "engine.log"
+        self._lock = threading.RLock()
+        self._on_event: OnEvent | None = None
+        self._on_death: OnDeath | None = None
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._wire: Wire | None = None
+        self._early: list[dict[str, Any]] = []  # what was asked before there was a worker
+        self._active: dict[str, None] = {}
+        self._stats: Mapping[str, Any] = {}
+        self._started = False
+        self._closed = threading.Event()
+
+    def start(self, on_event: OnEvent, on_death: OnDeath) -> None:
+        with self._lock:
+            if self._closed.is_set() or self._started:
+                return
+            self._started = True
+            self._on_event, self._on_death = on_event, on_death
+            self._reader = threading.Thread(target=self._run, name="engine-process", daemon=True)
+            self._reader.start()
+
+    def submit(self, job: EngineJob) -> None:
+        if self._on_event is None:
+            raise EngineError("The engine was given a job before it was started.")
+        with self._lock:
+            closed = self._closed.is_set()
+            if not closed:
+                self._active[job.id] = None
+        if closed:
+            self._on_event(EngineEvent(job.id, JobState.CANCELLED))
+        else:
+            self._send(pack_job(job))
+
+    def cancel(self, job_id: str) -> None:
+        with self._lock:
+            early = [header for header in self._early if header["kind"] == "job" and header["id"] == job_id]
+            for header in early:
+                self._early.remove(header)
+                self._active.pop(job_id, None)
+        if early:
+            self._on_event(EngineEvent(job_id, JobState.CANCELLED))
+        else:
+            self._send({"kind": "cancel", "id": job_id})
+
+    def warm(self, model: str) -> None:
+        self._send({"kind": "warm", "model": model})
+
+    def stats(self) -> Mapping[str, Any]:
+        """The worker's latest facts; `alive` once it has said that it can draw."""
+        with self._lock:
+            pid = self._worker.pid if self._worker is not None else None
+            unknown = {"device": "unknown", "dtype": self._setup["dtype"], "models": []}
+            return {**unknown, **self._stats, "engine": "process", "alive": bool(self._stats), "pid": pid}
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed.set()
+            worker, early, self._early = self._worker, self._early, []
+        if worker is not None:
+            self._send({"kind": "close"})
+            _end(worker)
+            self._reader.join(_CLOSE_SECONDS)  # the last events are still in the pipe
+        for header in early:
+            if header["kind"] == "job":
+                self._forget(header["id"])
+        with self._lock:
+            left = list(self._active)
+        for job_id in left:
+            self._forget(job_id)
+
+    def _forget(self, job_id: str) -> None:
+        with self._lock:
+            known = job_id in self._active
+            self._active.pop(job_id, None)
+        if known and self._on_event is not None:
+            self._on_event(EngineEvent(job_id, JobState.CANCELLED))
+
+    def _send(self, header: Mapping[str, Any]) -> None:
+        with self._lock:
+            wire = self._wire
+            if wire is None:
+                self._early.append(dict(header))
+                return
+        try:
+            wire.send(header)
+        except OSError:
+            log.info("the engine process is gone; its reader says so next")
+
+    def _run(self) -> None:
+        """Start a worker, pass its events on, and say when it has died; one such thread for every worker."""
+        while self.ready_when is not None and not self.ready_when():
+            if self._closed.wait(0.5):
+                return
+        try:
+            with self._lock:
+                if self._closed.is_set():
+                    return
+                worker = self._worker = self._open()
+                wire = self._greet(worker)
+        except OSError as error:
+            self._started = False
+            self._on_death(f"The engine process can't be started: {error}.")
+            return
+        self._listen(wire)
+        self._ended(worker)
+
+    def _greet(self, worker: subprocess.Popen[bytes]) -> Wire:
+        """Tell a new worker what to draw with, then what was asked before it was there; in this order."""
+        wire = Wire(worker.stdout, worker.stdin)
+        try:
+            for header in ({"kind": "setup", **self._setup}, *self._early):
+                wire.send(header)
+        except BrokenPipeError:
+            log.info("the engine process ended at once; its reader says so next")
+        self._wire, self._early = wire, []
+        return wire
+
+    def _listen(self, wire: Wire) -> None:
+        while (message := wire.receive()) is not None:
+            header, blobs = message
+            if header["kind"] == "stats":
+                with self._lock:
+                    self._stats = header["stats"]
+                continue
+            event = unpack_event(header, blobs)
+            if event.state.ended:
+                with self._lock:
+                    self._active.pop(event.job_id, None)
+            try:
+                self._on_event(event)
+            except Exception:  # the job thread's other end: a listener that raises must not stop the events of others
+                log.exception("An event of job %s could not be delivered", event.job_id)
+
+    def _ended(self, worker: subprocess.Popen[bytes]) -> None:
+        code = _end(worker, patience=5.0)
+        for pipe in (worker.stdin, worker.stdout):
+            with contextlib.suppress(OSError):  # what a dead worker hasn't read can't be flushed
+                pipe.close()
+        with self._lock:
+            self._worker = self._wire = None
+            self._stats, self._started = {}, False
+            if self._closed.is_set():
+                return
+            self._active.clear()
+        self._on_death(f"The engine process ended ({_why(code)}); {self._log_path} says more.")
+
+    def _open(self) -> subprocess.Popen[bytes]:
+        self._log_path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = not self._log_path.exists() or self._log_path.stat().st_size > _LOG_LIMIT
+        environment = dict(os.environ)
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), environment.get("PYTHONPATH")]))
+        environment["PYTHONUNBUFFERED"] = "1"
+        # Ctrl+C in the terminal is for the studio, which then closes its worker in good order.
+        apart: dict[str, Any] = {"start_new_session": True}
+        if sys.platform == "win32":
+            apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+        with self._log_path.open("wb" if fresh else "ab") as errors:
+            return subprocess.Popen(
+                [sys.executable, "-m", "toolkit.engine.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+                **apart,
+            )
+
+
+def _end(worker: subprocess.Popen[bytes], patience: float = _CLOSE_SECONDS) -> int:
+    """Wait for a worker to end by itself, then end it; returns its exit status."""
+    for act in (lambda: None, worker.terminate, worker.kill):
+        act()
+        try:
+            return worker.wait(patience)
+        except subprocess.TimeoutExpired:
+            patience = 3.0
+    return worker.wait()
+
+
+def _why(code: int) -> str:
+    if code < 0:
+        try:
+            return f"signal {signal.Signals(-code).name}"
+        except ValueError:
+            return f"signal {-code}"
+    return f"exit status {code}"

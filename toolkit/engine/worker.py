@@ -1,0 +1,86 @@
+"""The engine process: `python -m toolkit.engine.worker`, started by the process engine and by nobody else.
+
+Commands come in on standard input, events go out on standard output, both as the messages of `wire`. When the input
+ends, the studio has gone, however it went, and the worker ends too.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from toolkit.engine.inline import InlineEngine
+from toolkit.engine.protocol import EngineEvent
+from toolkit.engine.wire import Wire, pack_event, unpack_job
+from toolkit.models import ModelIndex
+
+# A step may last longer; the studio ends such jobs itself once this process is gone.
+_CLOSE_SECONDS = 2.0
+
+log = logging.getLogger("toolkit.engine.worker")
+
+
+class Worker:
+    """Turns commands into calls of an inline engine, and its events into messages."""
+
+    def __init__(self, wire: Wire, setup: Mapping[str, Any]) -> None:
+        self._wire = wire
+        models = ModelIndex([Path(folder) for folder in setup["folders"]])
+        self._engine = InlineEngine(models, dtype=setup["dtype"], name="process")
+
+    def run(self) -> None:
+        """Make ready to draw while another thread reads commands; what goes wrong here ends the process."""
+        self._engine.start(self._on_event, lambda reason: None)
+        reader = threading.Thread(target=self._obey, name="commands", daemon=True)
+        reader.start()
+        self._engine.open()
+        self._tell_stats()
+        reader.join()
+
+    def _obey(self) -> None:
+        """Follow commands until the studio says "close" or goes away, however it goes."""
+        while (message := self._wire.receive()) is not None:
+            header, _ = message
+            if header["kind"] == "job":
+                self._engine.submit(unpack_job(header))
+            elif header["kind"] == "cancel":
+                self._engine.cancel(header["id"])
+            elif header["kind"] == "warm":
+                self._engine.warm(header["model"])
+            elif header["kind"] == "close":
+                self._engine.close(timeout=_CLOSE_SECONDS)
+                break
+        logging.shutdown()
+        os._exit(0)  # torch's own threads need not be waited for
+
+    def _on_event(self, event: EngineEvent) -> None:
+        try:
+            self._wire.send(*pack_event(event))
+            if event.state.ended:
+                self._tell_stats()
+        except OSError:
+            os._exit(0)  # the studio has gone; there is nobody to draw for
+
+    def _tell_stats(self) -> None:
+        self._wire.send({"kind": "stats", "stats": dict(self._engine.stats())})
+
+
+def main() -> None:
+    """Keep standard output for messages alone: whatever a library prints goes to the log with standard error."""
+    sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    wire = Wire(sys.stdin.buffer, sink)
+    first = wire.receive()
+    if first is None:
+        return
+    Worker(wire, first[0]).run()
+
+
+if __name__ == "__main__":
+    main()
