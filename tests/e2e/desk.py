@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
@@ -87,12 +88,13 @@ class Desk:
     def drop(self, name: str, content: bytes) -> None:
         """Drop a file on the page, as from a folder."""
         transfer = self.page.evaluate_handle(
-            """([name, bytes]) => {
+            """([name, coded]) => {
               const transfer = new DataTransfer();
-              transfer.items.add(new File([new Uint8Array(bytes)], name, {type: "image/png"}));
+              const bytes = Uint8Array.from(atob(coded), (letter) => letter.charCodeAt(0));
+              transfer.items.add(new File([bytes], name, {type: "image/png"}));
               return transfer;
             }""",
-            [name, list(content)],
+            [name, base64.b64encode(content).decode()],
         )
         for event in ("dragenter", "dragover", "drop"):
             self.page.dispatch_event("#lm-stage", event, {"dataTransfer": transfer})

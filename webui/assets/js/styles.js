@@ -64,7 +64,7 @@ function card(style) {
   const name = make("span.lm-style-name", {}, style.name);
   const about = make("span.lm-style-about", {}, style.description);
   const faces = style.preview ? [make("img", { src: style.preview, alt: "", loading: "lazy", draggable: "false" }), name] : [name, about];
-  return make("button.lm-style", { type: "button", "data-style": style.id, "aria-pressed": "false", "aria-label": style.name, title: style.description, onclick: () => toggle(style.id) }, ...faces);
+  return make("button.lm-style", { type: "button", "data-style": style.id, "aria-pressed": "false", title: style.description, onclick: () => toggle(style.id) }, ...faces);
 }
 
 function chips(now) {
