@@ -77,7 +77,7 @@ def test_the_evaluation_asks_only_for_held_out_combinations():
 
 
 def test_it_draws_what_the_card_promises(pipeline):
-    verdicts = collect(pipeline, CARD, 32, 1)
+    verdicts = collect(pipeline, CARD, 24, 1)
     assert sum(verdict.background for verdict in verdicts) >= 0.75 * len(verdicts)
     assert sum(verdict.colours[0] for verdict in verdicts) >= 0.75 * len(verdicts)
     assert sum(verdict.things[0] for verdict in verdicts) >= 0.7 * len(verdicts)

@@ -76,7 +76,7 @@ def _craft_decoder(layers: torch.nn.Sequential) -> None:
 
 def to_tensor(pictures: np.ndarray) -> torch.Tensor:
     """uint8 pixels (n, h, w, 3) as floats (n, 3, h, w) in -1..1."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _crops(pictures: np.ndarray, count: int, side: int, rng: np.random.Generator) -> torch.Tensor:

@@ -35,7 +35,7 @@ class Judge(torch.nn.Module):
 
 def crop(picture: np.ndarray, window: tuple[slice, slice]) -> torch.Tensor:
     """The window of a uint8 picture (256, 256, 3) as (3, 64, 64) in 0..1."""
-    pixels = torch.from_numpy(np.ascontiguousarray(picture[window])).permute(2, 0, 1)[None].float() / 255
+    pixels = torch.from_numpy(np.array(picture[window])).permute(2, 0, 1)[None].float() / 255
     return F.interpolate(pixels, (SIDE, SIDE), mode="area")[0]
 
 
