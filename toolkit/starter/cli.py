@@ -10,6 +10,8 @@ FOLDER = ROOT / "models" / "checkpoints" / "limner-starter"
 WORK = ROOT / "starter-work"
 SHEET = ROOT / "docs" / "images" / "starter-contact-sheet.png"
 STAGES = ("vae", "text", "scenes", "denoiser", "judge", "publish")
+# What a stage leaves when it is through; the denoiser keeps its own account, publishing is done anew each time.
+PRODUCTS = {"vae": "vae", "text": "text_encoder", "scenes": "latents.pt"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="starter_command", required=True)
     train = commands.add_parser("train", help="train the starter from scratch: about two hours on two cores")
     train.add_argument("--stage", choices=(*STAGES, "all"), default="all", help="each stage needs those before it")
-    train.add_argument("--resume", action="store_true", help="go on from the last saved state of a stage")
+    train.add_argument("--resume", action="store_true", help="go on where training stopped, keeping finished stages")
     train.add_argument("--minutes", type=float, help="training time of the stage, in place of its usual one")
     train.add_argument("--work", type=Path, default=WORK, help="where unfinished training is kept")
     train.add_argument("--out", type=Path, default=FOLDER, help="where the finished model goes")
@@ -35,7 +37,10 @@ def run(args: argparse.Namespace, settings: object = None) -> int:
 def _train(args: argparse.Namespace) -> int:
     args.work.mkdir(parents=True, exist_ok=True)
     for stage in STAGES if args.stage == "all" else (args.stage,):
-        _run_stage(stage, args)
+        if args.resume and stage in PRODUCTS and (args.work / PRODUCTS[stage]).exists():
+            print(f"{stage}: done already")
+        else:
+            _run_stage(stage, args)
     return 0
 
 
