@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # for networks this small a second thread costs more than it gives
 
 from toolkit.engine.protocol import EngineEvent, EngineJob
 from toolkit.geometry import Size
@@ -115,11 +116,11 @@ class Listener:
     def of(self, job_id: str) -> list[EngineEvent]:
         return [event for event in self.events if event.job_id == job_id]
 
-    def wait_for(self, condition, timeout: float = 60.0) -> None:
+    def wait_for(self, condition, timeout: float = 180.0) -> None:
         with self.changed:
             assert self.changed.wait_for(condition, timeout), f"waited {timeout} s in vain: {self.events[-3:]}"
 
-    def end_of(self, job_id: str, timeout: float = 60.0) -> EngineEvent:
+    def end_of(self, job_id: str, timeout: float = 180.0) -> EngineEvent:
         self.wait_for(lambda: any(event.state.ended for event in self.of(job_id)), timeout)
         return self.of(job_id)[-1]
 

@@ -10,11 +10,14 @@ from toolkit.errors import EngineError
 if TYPE_CHECKING:
     from toolkit.engine.protocol import Engine
     from toolkit.models import ModelIndex
+    from toolkit.plugins.plugins import Plugins
 
 KINDS = ("inline", "process", "sketch")
 
 
-def open_engine(kind: str, *, models: ModelIndex, dtype: str = "auto", data: Path) -> Engine:
+def open_engine(
+    kind: str, *, models: ModelIndex, dtype: str = "auto", data: Path, plugins: Plugins | None = None
+) -> Engine:
     """An engine that is not started yet; nothing heavy is imported before `start`.
 
     inline draws on threads of this process, process in a process of its own, sketch without a model at all.
@@ -22,13 +25,13 @@ def open_engine(kind: str, *, models: ModelIndex, dtype: str = "auto", data: Pat
     if kind == "inline":
         from toolkit.engine.inline import InlineEngine
 
-        return InlineEngine(models, dtype=dtype)
+        return InlineEngine(models, dtype=dtype, plugins=plugins)
     if kind == "process":
         from toolkit.engine.process import ProcessEngine
 
-        return ProcessEngine(models, dtype=dtype, data=data)
+        return ProcessEngine(models, dtype=dtype, data=data, plugins=plugins)
     if kind == "sketch":
         from toolkit.engine.sketch import SketchEngine
 
-        return SketchEngine(models)
+        return SketchEngine(models, plugins=plugins)
     raise EngineError(f"There is no engine called “{kind}”. There are {', '.join(KINDS)}.")

@@ -16,6 +16,7 @@ from toolkit.models import ModelIndex
 if TYPE_CHECKING:
     from toolkit.engine.components import PipelineManager
     from toolkit.engine.drawing import Drawer
+    from toolkit.plugins.plugins import Plugins
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +24,12 @@ log = logging.getLogger(__name__)
 class InlineEngine:
     """Draws on job threads. torch and diffusers are imported by the first job or `warm`, whichever comes first."""
 
-    def __init__(self, models: ModelIndex, *, dtype: str = "auto", name: str = "inline") -> None:
+    def __init__(
+        self, models: ModelIndex, *, dtype: str = "auto", name: str = "inline", plugins: Plugins | None = None
+    ) -> None:
         self.capacity = 1
         self._models, self._dtype, self._name = models, dtype, name
-        self._runner = JobRunner(self._draw, self.capacity)
+        self._runner = JobRunner(self._draw, self.capacity, plugins)
         self._opening = threading.Lock()
         self._opened: tuple[PipelineManager, Drawer] | None = None
 
@@ -41,6 +44,10 @@ class InlineEngine:
 
     def warm(self, model: str) -> None:
         threading.Thread(target=self._warm, args=(model,), name="warm", daemon=True).start()
+
+    def use(self, plugins: Plugins) -> None:
+        """Take other plugins from the next job on."""
+        self._runner.plugins = plugins
 
     def stats(self) -> Mapping[str, Any]:
         known: dict[str, Any] = {"engine": self._name, "alive": True, "running": self._runner.running}
@@ -64,7 +71,7 @@ class InlineEngine:
                 from toolkit.engine.drawing import Drawer
 
                 manager = PipelineManager(self._dtype)
-                self._opened = manager, Drawer(self._models, manager, self._name)
+                self._opened = manager, Drawer(self._models, manager, self._name, lambda: self._runner.plugins)
             return self._opened
 
     def _draw(self, job: EngineJob, control: Control) -> Drawn:

@@ -14,17 +14,17 @@ from PIL import Image
 LONGEST = 256
 PER_SECOND = 4.0
 
-# Latents to RGB in -1…1 for the Stable Diffusion 1 autoencoder, scaled latents; widely used by its interfaces.
+# Scaled latents to RGB for the Stable Diffusion 1 autoencoder, as its interfaces have long used it.
 _SD1 = {
-    "matrix": [[0.298, 0.207, 0.208], [0.187, 0.286, 0.173], [-0.158, 0.189, 0.264], [-0.184, -0.271, -0.473]],
-    "bias": [0.0, 0.0, 0.0],
+    "matrix": [[0.149, 0.104, 0.104], [0.094, 0.143, 0.087], [-0.079, 0.095, 0.132], [-0.092, -0.136, -0.237]],
+    "bias": [0.5, 0.5, 0.5],
 }
 
 
 class Previewer:
     """Makes JPEG previews at most `PER_SECOND` times a second, and always of the last step.
 
-    A card's `latent_rgb` is {"matrix": channels × 3, "bias": 3}: RGB in -1…1 = latents · matrix + bias.
+    A card's `latent_rgb` is {"matrix": channels × 3, "bias": 3}: RGB in 0…1 = latents · matrix + bias.
     """
 
     def __init__(self, card: Mapping[str, Any], scale: int, steps: int) -> None:
@@ -41,7 +41,7 @@ class Previewer:
             return ()
         self._next = now + 1 / PER_SECOND
         colours = latents.detach().float().cpu().permute(0, 2, 3, 1) @ self._matrix + self._bias
-        pixels = ((colours * 0.5 + 0.5).nan_to_num().clamp(0, 1) * 255).to(torch.uint8).numpy()
+        pixels = (colours.nan_to_num().clamp(0, 1) * 255).to(torch.uint8).numpy()
         return tuple(self._jpeg(Image.fromarray(one)) for one in pixels)
 
     def _jpeg(self, small: Image.Image) -> bytes:

@@ -26,11 +26,12 @@ class EngineJob:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A finished picture as raw RGB bytes (height × width × 3), as it crosses from process to process."""
+    """A finished picture as raw bytes (height × width × 3, or × 4 with the mode RGBA), as it crosses processes."""
 
     width: int
     height: int
     rgb: bytes = field(repr=False)
+    mode: str = "RGB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class EngineEvent:
     """One moment of a job inside the engine; the meaning of the fields is that of `toolkit.jobs.JobEvent`.
 
     `pictures` come with the state finished, in the order of their seeds. `facts` are what the picture's metadata
-    should say of the machine that drew it: {"dtype", "batch", "device", "engine"}.
+    should say of the machine that drew it: {"dtype", "batch", "device", "engine"}. `withheld` holds, for each picture
+    in turn, why it may not be kept, or ""; it is empty when all may be.
     """
 
     job_id: str
@@ -52,6 +54,7 @@ class EngineEvent:
     note: str | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    withheld: tuple[str, ...] = ()
 
 
 OnEvent = Callable[[EngineEvent], None]

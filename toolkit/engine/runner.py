@@ -8,11 +8,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.engine.protocol import EngineEvent, EngineJob, OnEvent, Picture
 from toolkit.errors import Cancelled, EngineError, LimnerError
 from toolkit.jobs import JobState
+
+if TYPE_CHECKING:
+    from toolkit.plugins.plugins import Plugins
+    from toolkit.request import GenerationRequest
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +30,7 @@ class Drawn:
     pictures: tuple[Picture, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
     note: str | None = None
+    withheld: tuple[str, ...] = ()
 
 
 class Control:
@@ -82,17 +87,22 @@ class Control:
         if drawn is None:
             self._on_event(replace(event, error=error))
         else:
-            self._on_event(replace(event, pictures=drawn.pictures, facts=drawn.facts, note=drawn.note))
+            self._on_event(replace(event, pictures=drawn.pictures, facts=drawn.facts, note=drawn.note, withheld=drawn.withheld))
 
     def _tell(self, previews: tuple[bytes, ...] = ()) -> None:
         self._on_event(EngineEvent(self.job.id, JobState.RUNNING, self._phase, self._step, self.steps, previews))
 
 
 class JobRunner:
-    """Draws jobs with `draw`, `capacity` at a time, the others waiting in the order they came."""
+    """Draws jobs with `draw`, `capacity` at a time, the others waiting in the order they came.
 
-    def __init__(self, draw: Callable[[EngineJob, Control], Drawn], capacity: int = 1) -> None:
-        self._draw = draw
+    `plugins` finish and review what is drawn; they may be replaced between jobs.
+    """
+
+    def __init__(
+        self, draw: Callable[[EngineJob, Control], Drawn], capacity: int = 1, plugins: Plugins | None = None
+    ) -> None:
+        self._draw, self.plugins = draw, plugins
         self._capacity = capacity
         self._changed = threading.Condition()
         self._waiting: deque[Control] = deque()
@@ -174,6 +184,8 @@ class JobRunner:
         try:
             drawn = self._draw(control.job, control)
             control.checkpoint()
+            drawn = finished(drawn, control.job.request, self.plugins, control.checkpoint)
+            control.checkpoint()
         except Cancelled:
             control.finish(JobState.CANCELLED)
         except LimnerError as error:
@@ -183,6 +195,17 @@ class JobRunner:
             control.finish(JobState.FAILED, error=explain(error))
         else:
             control.finish(JobState.FINISHED, drawn)
+
+
+def finished(
+    drawn: Drawn, request: GenerationRequest, plugins: Plugins | None, checkpoint: Callable[[], None]
+) -> Drawn:
+    """What plugins make of the pictures: finishing steps in the request's order, then the reviews."""
+    if plugins is None or not (request.finish or plugins.reviews):
+        return drawn
+    from toolkit.engine.finishing import finish_all
+
+    return finish_all(drawn, request, plugins, checkpoint)
 
 
 def explain(error: Exception) -> str:

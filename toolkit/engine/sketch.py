@@ -9,7 +9,7 @@ import io
 import random
 from collections.abc import Mapping
 from math import cos, radians, sin
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw
 
@@ -18,6 +18,9 @@ from toolkit.engine.runner import Control, Drawn, JobRunner
 from toolkit.geometry import Size
 from toolkit.models import ModelIndex
 from toolkit.samplers import find_sampler
+
+if TYPE_CHECKING:
+    from toolkit.plugins.plugins import Plugins
 
 _COLOURS = {
     "red": "#e4433d", "orange": "#f4913a", "yellow": "#f7cf46", "green": "#55a85b", "teal": "#2f9c95",
@@ -35,11 +38,14 @@ class SketchEngine:
     With `models`, a request for a model that can't be found fails like anywhere else.
     """
 
-    def __init__(self, models: ModelIndex | None = None, *, step_seconds: float = 0.0, capacity: int = 1) -> None:
+    def __init__(
+        self, models: ModelIndex | None = None, *, step_seconds: float = 0.0, capacity: int = 1,
+        plugins: Plugins | None = None,
+    ) -> None:  # fmt: skip
         self.capacity = capacity
         self._models = models
         self._step_seconds = step_seconds
-        self._runner = JobRunner(self._draw, capacity)
+        self._runner = JobRunner(self._draw, capacity, plugins)
 
     def start(self, on_event: OnEvent, on_death: OnDeath) -> None:
         self._runner.start(on_event)

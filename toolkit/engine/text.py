@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from toolkit.starter.words import keep_known
+
 _CACHED = 256
 
 
@@ -29,8 +31,6 @@ class PromptEncoder:
     def encode(self, text: str) -> torch.Tensor:
         """Embeddings (1, windows × tokens, channels) in float32."""
         if self._card.get("known_words"):
-            from toolkit.starter.words import keep_known
-
             text = keep_known(text, self._card)
         with self._lock:
             if text in self._known:

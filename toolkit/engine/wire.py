@@ -75,10 +75,10 @@ def unpack_job(header: Mapping[str, Any]) -> EngineJob:
 
 def pack_event(event: EngineEvent) -> Message:
     """An event as a header and its previews, then its pictures, as raw bytes."""
-    sizes = [(picture.width, picture.height) for picture in event.pictures]
+    sizes = [(picture.width, picture.height, picture.mode) for picture in event.pictures]
     light = EngineEvent(
         event.job_id, event.state, event.phase, event.step, event.steps, error=event.error, note=event.note,
-        seconds=event.seconds, facts=event.facts,
+        seconds=event.seconds, facts=event.facts, withheld=event.withheld,
     )  # fmt: skip
     header = {"kind": "event", "event": {**asdict(light), "state": event.state.value}, "sizes": sizes}
     return header, [*event.previews, *(picture.rgb for picture in event.pictures)]
@@ -86,6 +86,10 @@ def pack_event(event: EngineEvent) -> Message:
 
 def unpack_event(header: Mapping[str, Any], blobs: Sequence[bytes]) -> EngineEvent:
     count = len(blobs) - len(header["sizes"])
-    pictures = tuple(Picture(*size, rgb) for size, rgb in zip(header["sizes"], blobs[count:], strict=True))
-    values = {**header["event"], "state": JobState(header["event"]["state"])}
+    pictures = tuple(
+        Picture(width, height, pixels, mode)
+        for (width, height, mode), pixels in zip(header["sizes"], blobs[count:], strict=True)
+    )
+    plain = header["event"]
+    values = {**plain, "state": JobState(plain["state"]), "withheld": tuple(plain["withheld"])}
     return EngineEvent(**{**values, "previews": tuple(blobs[:count]), "pictures": pictures})
