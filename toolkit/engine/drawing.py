@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import diffusers
@@ -10,13 +12,15 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from toolkit.engine.components import Components, PipelineManager
-from toolkit.engine.denoiser import Seat
+from toolkit.engine.denoiser import Patch, Seat
 from toolkit.engine.device import dtype_name, free_cache, out_of_memory
 from toolkit.engine.previews import Previewer, Watched
 from toolkit.engine.protocol import EngineJob
 from toolkit.engine.runner import Control, Drawn
 from toolkit.errors import EngineError
 from toolkit.models import ModelIndex
+from toolkit.plugins.calls import denoising
+from toolkit.plugins.plugins import Plugins
 from toolkit.request import GenerationRequest
 from toolkit.samplers import choose_schedule, find_sampler, scheduler_options
 
@@ -29,8 +33,11 @@ _AT_ONCE = {"cpu": 2**20, "mps": 2**20, "cuda": 2**23}
 class Drawer:
     """Draws resolved requests; called on job threads."""
 
-    def __init__(self, models: ModelIndex, manager: PipelineManager, engine: str) -> None:
-        self._models, self._manager, self._engine = models, manager, engine
+    def __init__(
+        self, models: ModelIndex, manager: PipelineManager, engine: str,
+        plugins: Callable[[], Plugins | None] = lambda: None,
+    ) -> None:  # fmt: skip
+        self._models, self._manager, self._engine, self._plugins = models, manager, engine, plugins
         diffusers.utils.logging.disable_progress_bar()
         diffusers.utils.logging.set_verbosity_error()  # its warnings are advice to programmers
 
@@ -43,7 +50,9 @@ class Drawer:
             control.phase("encoding")
             texts = components.text.encode_pair(request.prompt, request.negative)
             control.phase("denoising")
-            latents, batch = _in_batches(components, request, texts, control)
+            plugins = self._plugins() if request.extras else None
+            patch = denoising(plugins, components.unet, request) if plugins is not None else None
+            latents, batch = _in_batches(components, request, texts, control, patch or nullcontext)
             control.phase("decoding")
             pictures, notes = [], []
             for one in latents:
@@ -64,8 +73,9 @@ class Drawer:
 
 
 def _in_batches(
-    components: Components, request: GenerationRequest, texts: tuple[torch.Tensor, torch.Tensor], control: Control
-) -> tuple[list[torch.Tensor], int]:
+    components: Components, request: GenerationRequest, texts: tuple[torch.Tensor, torch.Tensor], control: Control,
+    patch: Patch,
+) -> tuple[list[torch.Tensor], int]:  # fmt: skip
     """Latents of every picture, and how many were denoised together; fewer at once when memory runs out."""
     at_once = max(1, min(request.count, _AT_ONCE[components.device.type] // request.size.pixels))
     latents: list[torch.Tensor] = []
@@ -74,7 +84,7 @@ def _in_batches(
         batches = -(-(request.count - len(latents)) // at_once)
         control.plan(steps_left=batches * request.sampling.steps)
         try:
-            latents.extend(_denoise(components, request, texts, control, len(latents), number))
+            latents.extend(_denoise(components, request, texts, control, len(latents), number, patch))
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
@@ -90,7 +100,7 @@ def _in_batches(
 
 def _denoise(
     components: Components, request: GenerationRequest, texts: tuple[torch.Tensor, torch.Tensor], control: Control,
-    first: int, number: int,
+    first: int, number: int, patch: Patch,
 ) -> torch.Tensor:  # fmt: skip
     """Latents (number, channels, height, width) of the pictures from index `first` on.
 
@@ -111,7 +121,7 @@ def _denoise(
         return values
 
     positive, negative = (text.to(device).repeat(number, 1, 1) for text in texts)
-    return _pipeline(components, scheduler)(
+    return _pipeline(components, scheduler, patch)(
         prompt_embeds=positive,
         negative_prompt_embeds=negative,
         width=request.size.width,
@@ -134,13 +144,13 @@ def make_scheduler(components: Components, sampler_name: str, schedule: str) -> 
     return kind.from_config(dict(components.model.scheduler), **scheduler_options(sampler, schedule))
 
 
-def _pipeline(components: Components, scheduler: Any) -> StableDiffusionPipeline:
+def _pipeline(components: Components, scheduler: Any, patch: Patch) -> StableDiffusionPipeline:
     """A pipeline for one job over the shared components; the VAE is there to be measured, not to be called."""
     pipeline = StableDiffusionPipeline(
         vae=components.vae,
         text_encoder=None,
         tokenizer=None,
-        unet=Seat(components.unet),
+        unet=Seat(components.unet, patch),
         scheduler=scheduler,
         safety_checker=None,
         feature_extractor=None,

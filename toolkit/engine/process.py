@@ -11,13 +11,16 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.engine.protocol import EngineEvent, EngineJob, OnDeath, OnEvent
 from toolkit.engine.wire import Wire, pack_job, unpack_event
 from toolkit.errors import EngineError
 from toolkit.jobs import JobState
 from toolkit.models import ModelIndex
+
+if TYPE_CHECKING:
+    from toolkit.plugins.plugins import Plugins
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +37,15 @@ class ProcessEngine:
     """
 
     def __init__(
-        self, models: ModelIndex, *, dtype: str = "auto", data: Path, ready_when: Callable[[], bool] | None = None
-    ) -> None:
+        self, models: ModelIndex, *, dtype: str = "auto", data: Path, ready_when: Callable[[], bool] | None = None,
+        plugins: Plugins | None = None,
+    ) -> None:  # fmt: skip
         self.capacity = 1
         self.ready_when = ready_when
         self._setup = {"folders": [str(Path(folder).resolve()) for folder in models.folders], "dtype": dtype}
+        self._plugins = plugins
+        if plugins is not None:
+            plugins.add_listener(self._plugins_changed)
         self._log_path = Path(data) / "engine.log"
         self._lock = threading.RLock()
         self._on_event: OnEvent | None = None
@@ -116,6 +123,11 @@ class ProcessEngine:
         if known and self._on_event is not None:
             self._on_event(EngineEvent(job_id, JobState.CANCELLED))
 
+    def _plugins_changed(self) -> None:
+        """A worker that isn't there yet is told when it is greeted."""
+        if self._wire is not None:
+            self._send({"kind": "plugins", "plugins": self._plugins.handoff()})
+
     def _send(self, header: Mapping[str, Any]) -> None:
         with self._lock:
             wire = self._wire
@@ -149,7 +161,8 @@ class ProcessEngine:
         """Tell a new worker what to draw with, then what was asked before it was there; in this order."""
         wire = Wire(worker.stdout, worker.stdin)
         try:
-            for header in ({"kind": "setup", **self._setup}, *self._early):
+            plugins = self._plugins.handoff() if self._plugins is not None else None
+            for header in ({"kind": "setup", "plugins": plugins, **self._setup}, *self._early):
                 wire.send(header)
         except BrokenPipeError:
             log.info("the engine process ended at once; its reader says so next")
@@ -162,6 +175,10 @@ class ProcessEngine:
             if header["kind"] == "stats":
                 with self._lock:
                     self._stats = header["stats"]
+                continue
+            if header["kind"] == "blame":
+                if self._plugins is not None:
+                    self._plugins.blame(header["name"], header["reason"], header["traceback"])
                 continue
             event = unpack_event(header, blobs)
             if event.state.ended:

@@ -87,7 +87,8 @@ class Control:
         if drawn is None:
             self._on_event(replace(event, error=error))
         else:
-            self._on_event(replace(event, pictures=drawn.pictures, facts=drawn.facts, note=drawn.note, withheld=drawn.withheld))
+            said = {"facts": drawn.facts, "note": drawn.note, "withheld": drawn.withheld}
+            self._on_event(replace(event, pictures=drawn.pictures, **said))
 
     def _tell(self, previews: tuple[bytes, ...] = ()) -> None:
         self._on_event(EngineEvent(self.job.id, JobState.RUNNING, self._phase, self._step, self.steps, previews))

@@ -18,6 +18,7 @@ from toolkit.engine.inline import InlineEngine
 from toolkit.engine.protocol import EngineEvent
 from toolkit.engine.wire import Wire, pack_event, unpack_job
 from toolkit.models import ModelIndex
+from toolkit.plugins.plugins import Plugins
 
 # A step may last longer; the studio ends such jobs itself once this process is gone.
 _CLOSE_SECONDS = 2.0
@@ -31,7 +32,19 @@ class Worker:
     def __init__(self, wire: Wire, setup: Mapping[str, Any]) -> None:
         self._wire = wire
         models = ModelIndex([Path(folder) for folder in setup["folders"]])
-        self._engine = InlineEngine(models, dtype=setup["dtype"], name="process")
+        self._engine = InlineEngine(
+            models, dtype=setup["dtype"], name="process", plugins=self._plugins(setup["plugins"])
+        )  # fmt: skip
+
+    def _plugins(self, plain: Mapping[str, Any] | None) -> Plugins | None:
+        """The plugins that the studio found good; what one does wrong here is told there."""
+        if plain is None:
+            return None
+        plugins = Plugins.from_handoff(plain)
+        plugins.guard.on_blame = lambda plugin: self._wire.send(
+            {"kind": "blame", "name": plugin.name, "reason": plugin.reason, "traceback": plugin.traceback}
+        )
+        return plugins
 
     def run(self) -> None:
         """Make ready to draw while another thread reads commands; what goes wrong here ends the process."""
@@ -52,6 +65,8 @@ class Worker:
                 self._engine.cancel(header["id"])
             elif header["kind"] == "warm":
                 self._engine.warm(header["model"])
+            elif header["kind"] == "plugins":
+                self._engine.use(self._plugins(header["plugins"]))
             elif header["kind"] == "close":
                 self._engine.close(timeout=_CLOSE_SECONDS)
                 break
