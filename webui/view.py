@@ -12,7 +12,9 @@ import gradio as gr
 
 SHELLS = Path(__file__).parent / "shells"
 STYLE_SHEETS = ("tokens", "gradio", "layout", "buttons", "controls", "stage", "lists", "dialogs")
-MODULES = ("limner", "dom", "store", "api", "feed", "form")
+SCRIPTS = Path(__file__).parent / "assets" / "js"
+# All at once, or a browser would learn of each only from the one that asks for it.
+MODULES = tuple(sorted(path.stem for path in SCRIPTS.glob("*.js") if not path.stem.endswith(".worker")))
 
 
 def shell(name: str) -> gr.HTML:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
-from tests.e2e.desk import Desk, new_desk
+from tests.e2e.desk import Desk, new_context, new_desk
 from toolkit.engine.sketch import SketchEngine
 from toolkit.settings import load_settings
 from toolkit.studio import Studio
@@ -56,6 +56,21 @@ def person(browser: Browser, server: Server) -> Iterator[Callable[..., Desk]]:
     assert [error for desk in desks for error in desk.errors] == []
 
 
+@pytest.fixture(scope="module")
+def context(browser: Browser, server: Server) -> Iterator[BrowserContext]:
+    """One browser for a module's tests: what it has loaded once, it need not load again."""
+    opened = new_context(browser, server.url)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def desk(person: Callable[..., Desk]) -> Desk:
-    return person()
+def desk(context: BrowserContext, server: Server) -> Iterator[Desk]:
+    """The page as somebody new sees it."""
+    context.clear_cookies()
+    opened = Desk(context, f"{server.url}/")
+    yield opened
+    for page in context.pages:
+        page.evaluate("localStorage.clear()")
+        page.close()
+    assert opened.errors == []

@@ -100,10 +100,14 @@ class Desk:
             self.page.dispatch_event("#lm-stage", event, {"dataTransfer": transfer})
 
 
+def new_context(browser: Browser, url: str, **settings: Any) -> BrowserContext:
+    """A browser of its own, with no cookie yet."""
+    wanted = {"viewport": {"width": 1440, "height": 900}, **settings}
+    context = browser.new_context(base_url=url, **wanted)
+    context.set_default_timeout(60_000)
+    return context
+
+
 def new_desk(browser: Browser, link: str, **settings: Any) -> Desk:
     """A page of a browser of its own, so of a person of its own unless the link is the owner's."""
-    context = browser.new_context(
-        base_url=link.split("/?")[0], **{"viewport": {"width": 1440, "height": 900}, **settings}
-    )
-    context.set_default_timeout(60_000)
-    return Desk(context, link)
+    return Desk(new_context(browser, link.split("/?")[0], **settings), link)

@@ -19,7 +19,7 @@ from toolkit.studio import Studio
 from webui.server import Server, build_app, serving
 
 MAX_SHOT = 150_000
-SLOW = 60
+SLOW = 40
 
 
 @pytest.fixture(scope="module")
