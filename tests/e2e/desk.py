@@ -57,12 +57,12 @@ class Desk:
         self.prompt.fill(prompt)
         self.page.keyboard.press("Control+Enter")
 
-    def draw(self, prompt: str, count: int = 1) -> None:
+    def draw(self, prompt: str, count: int = 1, seconds: float = 60) -> None:
         """Draw `prompt` and wait until the pictures are on the stage."""
         self.page.locator("#lm-count").get_by_role("radio", name=str(count), exact=True).click()
         self.ask(prompt)
         expect(self.page.locator("#lm-caption .lm-caption-prompt")).to_have_text(prompt)
-        expect(self.finished).to_have_count(count, timeout=60_000)
+        expect(self.finished).to_have_count(count, timeout=seconds * 1000)
 
     def values(self) -> dict[str, str]:
         names = [

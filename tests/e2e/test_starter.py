@@ -20,6 +20,8 @@ from webui.server import Server, build_app, serving
 
 MAX_SHOT = 150_000
 SLOW = 40
+# How long an engine may take to start and draw on a machine that is busy with something else.
+ENGINE_SECONDS = 140
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def desk(browser: Browser, server: Server) -> Iterator[Desk]:
 
 
 def test_the_starter_draws_what_was_typed(desk: Desk) -> None:
-    desk.draw("a red heart on a white background", count=2)
+    desk.draw("a red heart on a white background", count=2, seconds=ENGINE_SECONDS)
     job = desk.jobs()[-1]
     assert job["request"]["size"] == [256, 256] and len(job["images"]) == 2
     natural = desk.page.locator("#lm-grid img").first.evaluate("image => image.naturalWidth")
@@ -55,11 +57,11 @@ def test_an_engine_that_is_killed_starts_again_and_the_job_goes_on(desk: Desk, s
     desk.numbers()
     desk.box("steps").fill(str(SLOW))
     desk.ask("a blue boat on a yellow background")
-    expect(desk.status).to_have_text(re.compile("Step [1-9]"), timeout=60_000)
+    expect(desk.status).to_have_text(re.compile("Step [1-9]"), timeout=ENGINE_SECONDS * 1000)
     os.kill(studio.engine.stats()["pid"], getattr(signal, "SIGKILL", signal.SIGTERM))
     expect(desk.page.locator("#lm-engine")).to_have_attribute("data-state", "restarting", timeout=15_000)
     expect(desk.page.locator("#lm-banner")).to_be_visible()
-    expect(desk.finished).to_have_count(1, timeout=120_000)
+    expect(desk.finished).to_have_count(1, timeout=ENGINE_SECONDS * 1000)
     expect(desk.page.locator("#lm-engine")).to_have_attribute("data-state", "ready")
 
 
@@ -68,4 +70,4 @@ def test_the_first_ten_minutes_can_be_shown(browser: Browser, server: Server, tm
     shots = take_strip(browser, f"{server.url}/", tmp_path)
     assert [shot.stem for shot in shots] == list(SHOTS)
     assert all(5_000 < shot.stat().st_size <= MAX_SHOT for shot in shots)
-    assert time.monotonic() - began < 240
+    assert time.monotonic() - began < 280
