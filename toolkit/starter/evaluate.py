@@ -40,21 +40,28 @@ class Verdict:
         return self.background and all(self.things) and all(self.colours)
 
 
-def admits(scene: Scene, card: Mapping[str, Any]) -> bool:
-    """Whether the card names every word of the scene."""
+def words_of(scene: Scene) -> set[str]:
+    """The words a scene is asked for with; those of a plain background and the flat style may go unsaid."""
     words = {scene.kind, scene.style, scene.background, scene.ground} | {thing.place for thing in scene.things}
     words |= {word for thing in scene.things for word in (thing.kind, thing.colour, thing.size)}
-    return (words - {None, "plain", "flat"}) <= set(card["known_words"])
+    return words - {None, "plain", "flat"}
 
 
-def prompts(count: int, things: int, card: Mapping[str, Any], first: int) -> list[tuple[Scene, str]]:
-    """Scenes with held-out combinations from seed `first` on and their captions, the same ones every time."""
+def prompts(
+    count: int, things: int, card: Mapping[str, Any], first: int, word: str | None = None
+) -> list[tuple[Scene, str]]:
+    """Scenes with held-out combinations from seed `first` on and their captions, the same ones every time.
+
+    The card names every word of them; with `word`, each scene is asked for with it.
+    """
     found, seed = [], first
     while len(found) < count:
         rng = random.Random(seed)
         scene = sample_scene(rng, held=True, count=things)
         text, said = caption(scene, rng)
-        if "unsaid" not in said.values() and admits(scene, card):
+        words = words_of(scene)
+        fits = words <= set(card["known_words"]) and (word is None or word in words)
+        if fits and "unsaid" not in said.values():
             found.append((scene, keep_known(text, card)))
         seed += 1
     return found
@@ -110,8 +117,12 @@ def collect(
     pipeline: StableDiffusionPipeline, card: Mapping[str, Any], count: int, things: int, first: int = EVALUATION_SEED
 ) -> list[Verdict]:
     """Verdicts on `count` prompts of one or two things."""
-    asked = prompts(count, things, card, first + 1_000_000 * things)
-    return judge_pictures(draw(pipeline, [text for _, text in asked], list(range(first, first + count))), asked)
+    return verdicts_on(pipeline, prompts(count, things, card, first + 1_000_000 * things), first)
+
+
+def verdicts_on(pipeline: StableDiffusionPipeline, asked: list[tuple[Scene, str]], first: int) -> list[Verdict]:
+    """Verdicts on given prompts, drawn with the seeds from `first` on."""
+    return judge_pictures(draw(pipeline, [text for _, text in asked], list(range(first, first + len(asked)))), asked)
 
 
 def evaluate(folder: Path, quick: bool = False) -> dict:

@@ -13,14 +13,14 @@ from PIL import Image, ImageDraw
 
 from toolkit.starter.autoencoder import to_tensor
 from toolkit.starter.card import ALWAYS, EXAMPLES, build_card, write_card
-from toolkit.starter.evaluate import Verdict, collect, draw, evaluate, load_pipeline
+from toolkit.starter.evaluate import Verdict, collect, draw, evaluate, load_pipeline, prompts, verdicts_on
 from toolkit.starter.readme import write_readme
 from toolkit.starter.rendering import EVALUATION_SEED, VAE_SEED, render_scenes
 from toolkit.starter.words import keep_known, unknown_words
 
 # Seeds apart from the evaluation's, so that choosing words doesn't choose among the pictures that are scored.
 SURVEY_SEED = EVALUATION_SEED - 100_000_000
-LEAST_SHARE = 0.9
+LEAST_SHARE, LEAST_ASKED = 0.9, 20
 PARTS = ("model_index.json", "scheduler", "text_encoder", "tokenizer", "unet", "vae")
 
 
@@ -57,10 +57,17 @@ def latent_rgb(vae: AutoencoderTiny) -> dict[str, Any]:
 
 
 def survey(folder: Path, count: int) -> dict[str, tuple[int, int]]:
-    """The share of each word over `count` prompts of one thing and as many of two, all of held-out combinations."""
+    """The share of each word over `count` prompts of one thing and half as many of two, all of held-out combinations.
+
+    A word that was asked for less than 20 times gets prompts of its own.
+    """
     pipeline, card = load_pipeline(folder), build_card()
     verdicts = collect(pipeline, card, count, 1, SURVEY_SEED) + collect(pipeline, card, count // 2, 2, SURVEY_SEED)
-    return word_shares(verdicts)
+    more = []
+    for index, (word, (_, asked)) in enumerate(sorted(word_shares(verdicts).items())):
+        if asked < LEAST_ASKED and word not in ALWAYS:
+            more += prompts(LEAST_ASKED - asked, 1, card, SURVEY_SEED + 3_000_000 + 10_000 * index, word)
+    return word_shares(verdicts + verdicts_on(pipeline, more, SURVEY_SEED + 3_000_000))
 
 
 def contact_sheet(pictures: list[np.ndarray], texts: list[str], path: Path, columns: int = 6, side: int = 200) -> None:
@@ -81,7 +88,7 @@ def contact_sheet(pictures: list[np.ndarray], texts: list[str], path: Path, colu
     sheet.quantize(256, kmeans=2, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
-def publish(trained: Path, folder: Path, sheet: Path, count: int = 240) -> dict[str, Any]:
+def publish(trained: Path, folder: Path, sheet: Path, count: int = 160) -> dict[str, Any]:
     """Copies the trained folder to `folder` with card, README and contact sheet; the card comes back.
 
     Words drawn rightly in less than 90 % of the survey are left out of the card, so that the studio drops them too.
@@ -103,6 +110,6 @@ def publish(trained: Path, folder: Path, sheet: Path, count: int = 240) -> dict[
     card["word_shares"] = {word: [right, asked] for word, (right, asked) in sorted(shares.items())}
     write_card(card, folder)
     write_readme(card, folder)
-    prompts = [keep_known(text, card) for text in examples]
-    contact_sheet(draw(pipeline, prompts, list(examples.values())), list(examples), sheet)
+    texts = [keep_known(text, card) for text in examples]
+    contact_sheet(draw(pipeline, texts, list(examples.values())), list(examples), sheet)
     return card
