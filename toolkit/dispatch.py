@@ -12,7 +12,7 @@ from typing import Callable, Mapping
 
 from PIL import Image
 
-from toolkit.engine.protocol import Engine, EngineEvent, EngineJob, Picture
+from toolkit.engine.protocol import Engine, EngineEvent, EngineJob
 from toolkit.errors import StorageError
 from toolkit.gallery import Gallery
 from toolkit.jobs import GeneratedImage, JobEvent, JobState, Who
@@ -79,11 +79,16 @@ class Dispatcher:
     def _loop(self) -> None:
         while True:
             with self._changed:
-                while not self._closing and not self._room():
-                    self._changed.wait()
-                if self._closing:
-                    return
-                job = self._queue.take()
+                try:
+                    while not self._closing and not self._room():
+                        self._changed.wait()
+                    if self._closing:
+                        return
+                    job = self._queue.take()
+                except StorageError as error:
+                    log.warning("the queue can't be read, trying again: %s", error)
+                    self._changed.wait(timeout=1.0)
+                    continue
                 if job is None:
                     self._changed.wait()
                     continue
@@ -96,7 +101,7 @@ class Dispatcher:
 
     def _room(self) -> bool:
         """A job that ended an engine once runs alone, so that a second death names the culprit."""
-        if any(job.alone for job in self._running.values()) or self._queue.next_is_alone() and self._running:
+        if any(job.alone for job in self._running.values()) or (self._queue.next_is_alone() and self._running):
             return False
         return len(self._running) < self._engine.capacity
 
@@ -108,14 +113,16 @@ class Dispatcher:
             self._publish(self._told(event), job.who)
             return
         images: tuple[GeneratedImage, ...] = ()
+        if event.withheld and all(event.withheld):
+            event = replace(event, state=JobState.FAILED, error=f"The picture was withheld: {event.withheld[0]}.")
         if event.state is JobState.FINISHED:
             self._publish(replace(self._told(event), state=JobState.RUNNING, phase="saving"), job.who)
             try:
-                images = self._save(job, event.pictures, event.facts)
+                images = self._save(job, event)
             except StorageError as error:
                 event = replace(event, state=JobState.FAILED, error=str(error))
         self._leave(job.id)
-        self._end(job, event.state, error=event.error, seconds=event.seconds, images=images, note=event.note)
+        self._end(job, event.state, error=event.error, seconds=event.seconds, images=images, note=_note(event))
 
     def _told(self, event: EngineEvent) -> JobEvent:
         return JobEvent(
@@ -123,14 +130,14 @@ class Dispatcher:
             previews=event.previews, note=event.note or self._notes.get(event.job_id), seconds=event.seconds,
         )  # fmt: skip
 
-    def _save(
-        self, job: QueuedJob, pictures: tuple[Picture, ...], facts: Mapping[str, object]
-    ) -> tuple[GeneratedImage, ...]:
+    def _save(self, job: QueuedJob, event: EngineEvent) -> tuple[GeneratedImage, ...]:
         saved = []
-        for index, picture in enumerate(pictures):
-            image = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
+        for index, picture in enumerate(event.pictures):
+            if event.withheld and event.withheld[index]:
+                continue
+            image = Image.frombytes(picture.mode, (picture.width, picture.height), picture.rgb)
             request = replace(job.request, count=1, seed=(job.request.seed or 0) + index)
-            one = self._gallery.save(image, request, who=job.who, job_id=job.id, index=index, facts=facts)
+            one = self._gallery.save(image, request, who=job.who, job_id=job.id, index=index, facts=event.facts)
             saved.append(one if self._keep_images else replace(one, image=None))
         return tuple(saved)
 
@@ -172,6 +179,14 @@ class Dispatcher:
         else:
             self._engine.start(self._on_event, self._on_death)
         self.wake()
+
+
+def _note(event: EngineEvent) -> str | None:
+    reasons = [reason for reason in event.withheld if reason]
+    if not reasons:
+        return event.note
+    kept_back = f"{len(reasons)} of {len(event.withheld)} pictures were withheld: {reasons[0]}."
+    return f"{event.note} {kept_back}" if event.note else kept_back
 
 
 def check_space(gallery: Gallery, pixels: int, count: int) -> None:

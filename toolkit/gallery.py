@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -20,8 +20,12 @@ from toolkit.errors import MetadataError, StorageError
 from toolkit.jobs import OWNER, GeneratedImage, Who
 from toolkit.metadata import png_info, read_settings
 from toolkit.picture_files import PictureFiles
+from toolkit.plugins.calls import describe, sign
 from toolkit.request import GenerationRequest
 from toolkit.thumbnails import UNREADABLE, Thumbnails
+
+if TYPE_CHECKING:
+    from toolkit.plugins.plugins import Plugins
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +35,14 @@ MAX_INDEX = 10_000
 
 
 class Gallery:
-    """The pictures below `folder`. Every question is asked by somebody and answered from their own pictures only."""
+    """The pictures below `folder`. Every question is asked by somebody and answered from their own pictures only.
 
-    def __init__(self, folder: Path, database: Database) -> None:
+    `plugins` describe and sign what is saved.
+    """
+
+    def __init__(self, folder: Path, database: Database, plugins: Plugins | None = None) -> None:
         self.folder = Path(folder)
+        self._plugins = plugins
         self._files = PictureFiles(self.folder)
         self._database = database
         self._thumbnails = Thumbnails(self.folder)
@@ -49,10 +57,15 @@ class Gallery:
         """
         picture_id, now = secrets.token_hex(8), time.time()
         known = {**facts, "picture": picture_id, "job": job_id, "index": index, "created": round(now, 3)}
+        if self._plugins is not None:
+            known |= describe(self._plugins, request, image)
         packed = io.BytesIO()
         image.save(packed, "PNG", compress_level=COMPRESS_LEVEL, pnginfo=png_info(request, known))
+        content: bytes | memoryview = packed.getbuffer()
+        if self._plugins is not None:
+            content = sign(self._plugins, packed.getvalue(), request)
         day = datetime.fromtimestamp(now).strftime("%Y-%m-%d")
-        path = self._files.write(day, request.seed, packed.getbuffer())
+        path = self._files.write(day, request.seed, content)
         row = row_of(picture_id, path.relative_to(self.folder), who.id, job_id, index, now, image.size, request)
         try:
             with self._database.transaction() as connection:

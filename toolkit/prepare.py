@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Mapping
 
 from toolkit.errors import ModelError, RequestError
 from toolkit.geometry import Size
+from toolkit.plugins.calls import prepare as prepare_by_plugins
 from toolkit.request import GenerationRequest, Written
 from toolkit.samplers import choose_schedule, find_sampler
 
 if TYPE_CHECKING:
     from toolkit.models import ModelFile, ModelIndex
+    from toolkit.plugins.plugins import Plugins
     from toolkit.styles import StyleLibrary
 
 MAX_PROMPT = 10_000
@@ -26,17 +28,26 @@ GUIDANCE = (1.0, 30.0)
 
 
 def prepare(
-    request: GenerationRequest, models: ModelIndex, styles: StyleLibrary, *, paths: bool = True
-) -> GenerationRequest:
+    request: GenerationRequest, models: ModelIndex, styles: StyleLibrary, *, paths: bool = True,
+    plugins: Plugins | None = None,
+) -> GenerationRequest:  # fmt: skip
     """Resolve `request`; raise RequestError with the field that is wrong and what would be right.
 
     Preparing a resolved request changes nothing, so a saved picture's request draws the same picture again.
-    `paths` says whether a model may be named by a folder; only somebody at the machine should do that.
+    `paths` says whether a model may be named by a folder; only somebody at the machine should do that. `plugins`
+    rewrite the request after its styles, with its seed; without them finishing steps are refused.
     """
     request = GenerationRequest.from_dict(request.to_dict())  # a script may hand over values of any type
     _check_text(request)
-    model = _model(request.model, models, paths)
     request = _apply_styles(request, styles)
+    count = _whole("count", "pictures at once", request.count, 1, MAX_COUNT)
+    request = replace(request, seed=_seed(request))
+    if plugins is not None:
+        request = prepare_by_plugins(plugins, request)
+        _check_text(request)
+    elif request.finish or request.extras:
+        raise RequestError("finish", "This studio has no plugins, which finishing steps and extras are for.")
+    model = _model(request.model, models, paths)
     if not request.prompt.strip():
         raise RequestError("prompt", "The prompt is empty: type what you want to see, for example “a red fish”.")
     return replace(
@@ -44,8 +55,7 @@ def prepare(
         model=model.id,
         size=_size(request.size, model),
         sampling=_sampling(request, model),
-        count=_whole("count", "pictures at once", request.count, 1, MAX_COUNT),
-        seed=_seed(request),
+        count=count,
     )
 
 
@@ -53,7 +63,7 @@ def _check_text(request: GenerationRequest) -> None:
     for field, text in (("prompt", request.prompt), ("negative", request.negative)):
         if len(text) > MAX_PROMPT:
             raise RequestError(field, f"The {field} text has {len(text):,} characters; at most {MAX_PROMPT:,} work.")
-        if any(ord(letter) < 32 and letter not in "\n\r\t" or 0xD800 <= ord(letter) <= 0xDFFF for letter in text):
+        if any((ord(letter) < 32 and letter not in "\n\r\t") or 0xD800 <= ord(letter) <= 0xDFFF for letter in text):
             raise RequestError(field, f"The {field} text holds a control character; type it again without it.")
 
 

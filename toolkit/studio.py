@@ -17,6 +17,8 @@ from toolkit.errors import EngineError, RequestError
 from toolkit.gallery import Gallery
 from toolkit.jobs import OWNER, GeneratedImage, JobEvent, JobState, Who
 from toolkit.models import ModelIndex
+from toolkit.plugins.events import PluginEvents
+from toolkit.plugins.plugins import Plugins
 from toolkit.prepare import prepare
 from toolkit.queue import JobQueue, QueuedJob
 from toolkit.request import GenerationRequest
@@ -25,6 +27,7 @@ from toolkit.styles import StyleLibrary
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT_SECONDS = 600.0
+KEPT_DELETED_SECONDS = 7 * 24 * 3600.0
 KEPT_JOBS = 200
 
 Listener = Callable[[JobEvent, Who], None]
@@ -98,28 +101,37 @@ class Studio:
 
     `data` is the folder for pictures, database and settings; `engine` is "inline" (threads of this process),
     "process" (a process of its own, started again when it dies), "sketch" (paints without a model, for tests) or an
-    object with the `Engine` protocol; `dtype` is "auto", "float32", "float16" or "bfloat16".
+    object with the `Engine` protocol; `dtype` is "auto", "float32", "float16" or "bfloat16". The process engine starts
+    once `ready_when` returns True. `plugins` are those of the settings unless others are given.
     """
 
     def __init__(
         self, data: str | Path | None = None, engine: str | Engine = "inline", dtype: str = "auto",
-        settings: Settings | None = None,
+        settings: Settings | None = None, ready_when: Callable[[], bool] | None = None,
+        plugins: Plugins | None = None,
     ) -> None:  # fmt: skip
         flags = {"data": data} if data is not None else {}
         self.settings = settings or load_settings(**flags, **({"dtype": dtype} if dtype != "auto" else {}))
         folder = Path(self.settings.data)
         self.models = ModelIndex(self.settings.models)
-        self.styles = StyleLibrary([ROOT / "presets" / "styles", folder / "styles"])
+        self.plugins = plugins or Plugins(folder, given=self.settings.plugins, safe=self.settings.safe_mode)
+        self.styles = self._all_styles()
+        self.plugins.add_listener(self._plugins_changed)
+        self._plugin_events = PluginEvents(self.plugins)
         self._database = Database(folder / "limner.db")
-        self.gallery = Gallery(folder / "pictures", self._database)
+        self.gallery = Gallery(folder / "pictures", self._database, self.plugins)
         self.gallery.sweep()
+        self.gallery.purge(older_than_s=KEPT_DELETED_SECONDS)
         self.queue = JobQueue(self._database)
-        self.queue.recover()
+        if engine != "inline":  # a script leaves the jobs of an earlier page to the next page
+            self.queue.recover()
         self.limits = Limits.from_settings(self.settings)
         self._jobs: dict[str, Job] = {}
         self._listeners: list[Listener] = []
         self._lock = threading.RLock()
         self.engine = self._open(engine, folder)
+        if ready_when is not None and hasattr(self.engine, "ready_when"):
+            self.engine.ready_when = ready_when
         self._dispatcher = Dispatcher(
             self.engine, self.queue, self.gallery, self._publish, keep_images=engine in ("inline", "sketch")
         )
@@ -128,7 +140,7 @@ class Studio:
     def _open(self, engine: str | Engine, folder: Path) -> Engine:
         if not isinstance(engine, str):
             return engine
-        return open_engine(engine, models=self.models, dtype=self.settings.dtype, data=folder)
+        return open_engine(engine, models=self.models, dtype=self.settings.dtype, data=folder, plugins=self.plugins)
 
     def __enter__(self) -> Studio:
         return self
@@ -139,11 +151,13 @@ class Studio:
     def close(self) -> None:
         """Stop the engine; waiting jobs stay in the queue for the next start. May be called twice."""
         self._dispatcher.close()
+        self._plugin_events.close()
+        self.gallery.close()
         self._database.close()
 
     def prepare(self, request: GenerationRequest, who: Who = OWNER) -> GenerationRequest:
         """The request with every "auto" made concrete; raise RequestError for what can't be drawn."""
-        return prepare(request, self.models, self.styles, paths=who.role == OWNER.role)
+        return prepare(request, self.models, self.styles, paths=who.role == OWNER.role, plugins=self.plugins)
 
     def submit(self, request: GenerationRequest, who: Who = OWNER, exact: bool = False) -> Job:
         """Check, admit and queue a request; raise RequestError, NotAdmitted or StorageError and queue nothing."""
@@ -225,6 +239,17 @@ class Studio:
             job._tell(event)
         for listener in listeners:
             listener(event, who)
+        self._plugin_events.tell(event)
+
+    def _all_styles(self) -> StyleLibrary:
+        """The presets' styles, the person's own, and those of plugins, which replace none of them."""
+        library = StyleLibrary([ROOT / "presets" / "styles", Path(self.settings.data) / "styles"])
+        for style in self.plugins.registry.styles():
+            library.styles.setdefault(style.id, style)
+        return library
+
+    def _plugins_changed(self) -> None:
+        self.styles = self._all_styles()
 
     def _remember(self, row: QueuedJob | None) -> Job:
         if row is None:

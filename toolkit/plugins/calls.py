@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from toolkit.plugins.registry import Step
     from toolkit.plugins.states import Plugin
 
+MAX_PIXELS = 8192 * 8192
 _STRICT = ("allow", "blur", "block")
 
 
@@ -76,6 +77,9 @@ def finish(
         answer = plugins.guard.call(step.plugin, _run_step, step, done.image, options, context)
         if answer is MISSING:
             done.notes.append(f"“{step.label}” failed and was left out: {step.plugin.reason}")
+        elif answer.width * answer.height > MAX_PIXELS:
+            size = f"{answer.width} × {answer.height}"
+            done.notes.append(f"“{step.label}” made {size} pixels, which is too many, and was left out.")
         else:
             done.image = answer
     return done
@@ -154,13 +158,18 @@ def denoising(plugins: Plugins, denoiser: Any, request: GenerationRequest) -> Ca
 
 def _steps(plugins: Plugins, request: GenerationRequest) -> tuple[FinishStep, ...]:
     known = plugins.registry.steps()
-    checked = []
+    checked, pixels = [], request.size.pixels if request.size else 512 * 512
     for asked in request.finish:
         step = known.get(asked.name)
         if step is None:
             there = ", ".join(known) or "none: no plugin that has any is active"
             raise RequestError("finish", f"There is no finishing step “{asked.name}”; there are {there}.")
-        checked.append(FinishStep(asked.name, clean_options(step.params, asked.options, f"finish.{asked.name}")))
+        options = clean_options(step.params, asked.options, f"finish.{asked.name}")
+        checked.append(FinishStep(asked.name, options))
+        if isinstance(step.noun, Upscaler):
+            pixels *= with_defaults(step.params, options)["scale"] ** 2
+            if pixels > MAX_PIXELS:
+                raise RequestError("finish", "Enlarged like this the picture has more than 8192 × 8192 pixels.")
     return tuple(checked)
 
 

@@ -18,10 +18,11 @@ MISSING = object()
 
 
 class Guard:
-    """`on_off(plugin)` is called when a plugin has used up its errors."""
+    """`on_off(plugin)` is called when a plugin has used up its errors, `on_blame(plugin)` for each of them."""
 
     def __init__(self, on_off: Callable[[Plugin], None]) -> None:
         self._on_off = on_off
+        self.on_blame: Callable[[Plugin], None] | None = None
         self._lock = threading.Lock()
 
     def call(self, plugin: Plugin, work: Callable[..., Any], *args: Any) -> Any:
@@ -46,6 +47,8 @@ class Guard:
             over = plugin.errors >= ERRORS_ALLOWED and plugin.state is State.ACTIVE
             if over:
                 plugin.fail(f"It was switched off after {plugin.errors} errors; the last one: {reason}", trace)
+        if self.on_blame is not None:
+            self.on_blame(plugin)
         log.error("the plugin “%s” failed: %s\n%s", plugin.name, reason, trace)
         if over:
             self._on_off(plugin)

@@ -72,6 +72,11 @@ class Plugins:
         """The active plugins in the order they are asked, with their versions."""
         return [f"{plugin.name} {plugin.manifest.version}".strip() for plugin in self.registry.plugins]
 
+    @property
+    def reviews(self) -> bool:
+        """Whether any plugin wants to see pictures before they are kept."""
+        return bool(self.registry.lost_reviewers or self.registry.implementations("review_image"))
+
     def get(self, name: str) -> Plugin:
         """The plugin of a name; PluginError that names the others when there is none."""
         for plugin in self.found:

@@ -18,6 +18,7 @@ def main(folder: str, module: str, token: str) -> None:
     out, errors = (os.fdopen(os.dup(number), "w", encoding="utf-8") for number in (1, 2))
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)  # what the plugin prints must not look like an answer
+    print("ready", file=out, flush=True)
     plugin = Plugin(module.rpartition(".")[2], Path(folder), Source.GIVEN, module=module)
     load(new_manager(), plugin)
     if plugin.state is State.ACTIVE:

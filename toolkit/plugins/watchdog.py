@@ -7,6 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +16,7 @@ from toolkit.plugins.lock import write_whole
 from toolkit.plugins.states import Plugin
 
 SECONDS = 5.0
+STARTING_SECONDS = 60.0
 AT_ONCE = 4
 FILE = "plugins-tried.json"
 _ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +49,10 @@ class Tried:
 
 
 def try_all(plugins: Iterable[Plugin], tried: Tried, seconds: float = SECONDS) -> None:
-    """Try those that aren't known, some at once; the ones that don't stand the trial are marked failed."""
+    """Try those that aren't known, some at once; the ones that don't stand the trial are marked failed.
+
+    The time counts from when the process says that it turns to the plugin, so that a busy machine blames nobody.
+    """
     waiting = []
     for plugin in plugins:
         known = tried.get(plugin.sha256)
@@ -66,23 +71,37 @@ class _Trial:
     def __init__(self, plugin: Plugin, seconds: float) -> None:
         self._plugin, self._seconds, self._token = plugin, seconds, secrets.token_hex(8)
         environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), *filter(None, sys.path)])}
-        self._until = time.monotonic() + seconds
         self._process = subprocess.Popen(
             [sys.executable, "-m", "toolkit.plugins.trial", str(plugin.path), plugin.module, self._token],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            bufsize=0,  # readline must not take more than its line from communicate
             env=environ,
         )
 
+        self._ready = threading.Event()
+        self._reader = threading.Thread(target=self._wait_ready, daemon=True)
+        self._reader.start()
+
+    def _wait_ready(self) -> None:
+        self._process.stdout.readline()
+        self._until = time.monotonic() + self._seconds
+        self._ready.set()
+
     def wait(self, tried: Tried) -> None:
         try:
+            if not self._ready.wait(STARTING_SECONDS):
+                raise subprocess.TimeoutExpired("trial", STARTING_SECONDS)
             out, errors = self._process.communicate(timeout=max(0.01, self._until - time.monotonic()))
         except subprocess.TimeoutExpired:
+            busy = self._cpu_seconds()
             self._process.kill()
-            self._process.communicate()
+            with self._process:
+                pass  # closes its pipes and waits
             self._plugin.fail(_FOREVER.format(seconds=self._seconds))
-            tried.put(self._plugin.sha256, self._plugin.reason)
+            if busy > self._seconds / 4:  # a real loop is known from now on; what only waited is tried again
+                tried.put(self._plugin.sha256, self._plugin.reason)
             return
         text = errors.decode("utf-8", "replace").strip()
         if self._token.encode() in out:
@@ -93,3 +112,11 @@ class _Trial:
         else:
             last = text.splitlines()[-1] if text else f"exit status {self._process.returncode}"
             self._plugin.fail(f"It ended the process that tried it: {last[:300]}", text[-4000:])
+
+    def _cpu_seconds(self) -> float:
+        import psutil
+
+        try:
+            return sum(psutil.Process(self._process.pid).cpu_times()[:2])
+        except psutil.Error:
+            return 0.0

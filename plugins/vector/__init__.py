@@ -1,0 +1,88 @@
+"""Pictures as SVG, by `vtracer`: their flat colours first, then the outlines of the areas."""
+
+from pathlib import Path
+
+from toolkit.plugins.api import Command, Number, Toggle, hookimpl
+
+ENOUGH_DB = 34.0
+
+
+def trace(image, colors=0):
+    """The picture as the text of an SVG file; `colors` 0 takes as many as the picture needs."""
+    import io
+
+    import vtracer
+    from PIL import Image, ImageFilter
+
+    rgb = image.convert("RGB")
+    calm = rgb.filter(ImageFilter.MedianFilter(3))
+    flat = None
+    for count in [colors] if colors else (8, 12, 16, 24, 32, 48):
+        flat = calm.quantize(count, Image.Quantize.MAXCOVERAGE, kmeans=4, dither=Image.Dither.NONE).convert("RGB")
+        if likeness(rgb, flat) >= ENOUGH_DB:
+            break
+    if image.mode == "RGBA":
+        flat.putalpha(image.getchannel("A").point(lambda value: 255 if value > 127 else 0))
+    file = io.BytesIO()
+    flat.resize((flat.width * 2, flat.height * 2), Image.Resampling.LANCZOS).save(file, "PNG", compress_level=1)
+    svg = vtracer.convert_raw_image_to_svg(
+        file.getvalue(), img_format="png", colormode="color", hierarchical="stacked", mode="spline", filter_speckle=8,
+        color_precision=7, layer_difference=10, corner_threshold=60, length_threshold=4.0, splice_threshold=45,
+        path_precision=1,
+    )  # fmt: skip
+    whole = f'<svg width="{flat.width * 2}" height="{flat.height * 2}"'
+    sized = f'<svg width="{flat.width}" height="{flat.height}" viewBox="0 0 {flat.width * 2} {flat.height * 2}"'
+    other = f'height="{flat.height * 2}" width="{flat.width * 2}"'
+    return svg.replace(whole[5:], sized[5:], 1).replace(other, sized[5:], 1)
+
+
+def likeness(first, second):
+    """Peak signal-to-noise ratio in dB."""
+    import numpy as np
+
+    off = np.asarray(first, dtype=np.float32) - np.asarray(second, dtype=np.float32)
+    return float(10 * np.log10(255**2 / max(1e-9, (off**2).mean())))
+
+
+def command(studio, words, options):
+    from PIL import Image
+
+    if not words:
+        print("Name the pictures: `python3 launch.py vector PICTURE.png`.")
+        return 2
+    for word in words:
+        path = Path(word).expanduser()
+        try:
+            with Image.open(path) as image:
+                svg = trace(image.convert("RGBA" if "A" in image.mode else "RGB"), int(options["colors"]))
+        except OSError as error:
+            print(f"{path} can't be read as a picture ({error.strerror or error}).")
+            return 2
+        path.with_suffix(".svg").write_text(svg, "utf-8")
+        print(path.with_suffix(".svg"))
+    return 0
+
+
+@hookimpl
+def register_commands():
+    params = (Number("colors", "Colours", 0, 0, 64, whole=True, help="how many colours; 0 for as many as it needs"),)
+    yield Command("vector", "write pictures as SVG files beside them", command, params)
+
+
+@hookimpl
+def register_options():
+    yield Toggle("svg", "Also as SVG", help="Writes an SVG file beside each picture.")
+    yield Number("colors", "Colours", 0, 0, 64, whole=True, help="0 takes as many as the picture needs.")
+
+
+@hookimpl
+def on_event(event):
+    if event.state.value != "finished":
+        return
+    from PIL import Image
+
+    for made in event.images:
+        asked = made.request.extras.get("vector", {})
+        if asked.get("svg"):
+            with Image.open(made.path) as image:
+                made.path.with_suffix(".svg").write_text(trace(image, int(asked.get("colors", 0))), "utf-8")

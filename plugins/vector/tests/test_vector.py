@@ -1,0 +1,48 @@
+"""An SVG that looks like its picture, and has few paths."""
+
+import io
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image, ImageDraw
+
+FOLDER = Path(__file__).resolve().parent.parent
+
+
+def icon():
+    large = Image.new("RGB", (1024, 1024), "#f6f4ee")
+    pen = ImageDraw.Draw(large)
+    pen.ellipse((160, 160, 860, 860), fill="#3f7fd0")
+    pen.polygon([(512, 250), (780, 760), (240, 760)], fill="#f7cf46")
+    return large.resize((256, 256), Image.Resampling.LANCZOS)
+
+
+def test_it_looks_the_same(load_plugin):
+    resvg = pytest.importorskip("resvg_py")
+    vector = load_plugin(FOLDER).registry.manager.get_plugin("vector")
+    svg = vector.trace(icon())
+    assert len(re.findall("<path", svg)) < 60
+    drawn = Image.open(io.BytesIO(bytes(resvg.svg_to_bytes(svg_string=svg)))).convert("RGB")
+    assert drawn.size == (256, 256)
+    assert vector.likeness(icon(), drawn) > 30
+
+
+def test_the_command_writes_beside_the_picture(load_plugin, tmp_path, capsys):
+    command = load_plugin(FOLDER).registry.commands()["vector"].noun
+    icon().save(tmp_path / "icon.png")
+    assert command.run(None, [str(tmp_path / "icon.png")], {"colors": 4}) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "icon.svg")
+    assert (tmp_path / "icon.svg").read_text("utf-8").count("<path") >= 2
+    assert command.run(SimpleNamespace(), [str(tmp_path / "none.png")], {"colors": 0}) == 2
+
+
+def test_a_request_with_the_option_gets_an_svg(studio_with, run_job):
+    from toolkit.request import GenerationRequest
+
+    with studio_with(FOLDER) as studio:
+        [image] = run_job(studio, GenerationRequest("red circle", extras={"vector": {"svg": True}}))
+        [other] = run_job(studio, GenerationRequest("red circle"))
+    assert image.path.with_suffix(".svg").is_file()
+    assert not other.path.with_suffix(".svg").exists()
