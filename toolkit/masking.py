@@ -65,7 +65,7 @@ def weights(mask: Image.Image, feather: int) -> np.ndarray:
     part = np.s_[max(0, box[1] - 1) : box[3] + 1, max(0, box[0] - 1) : box[2] + 1]
     depth = _depth(values[part] > 0, feather)
     deepest = _dilated(depth, feather)
-    rise = depth / np.maximum(1, np.minimum(deepest, feather + 1))
+    rise = depth / np.maximum(1, np.minimum(deepest, feather + 1), dtype=np.float32)
     result = np.zeros_like(values)
     result[part] = values[part] * rise * rise * (3 - 2 * rise)
     return result
@@ -103,12 +103,13 @@ def paste_back(
     box = box or Box(0, 0, *original.size)
     if drawn.size != box.size:
         drawn = drawn.resize(box.size, Image.Resampling.LANCZOS)
-    part = np.s_[box.top : box.bottom, box.left : box.right]
-    weight = weights(mask, feather)[part][..., None]
+    weight = weights(mask, feather)[box.top : box.bottom, box.left : box.right]
     pixels = np.array(original.convert("RGB"))
-    before = pixels[part].astype(np.float32)
-    after = before + (np.asarray(drawn, dtype=np.float32) - before) * weight
-    pixels[part] = np.where(weight == 0, pixels[part], after.round().clip(0, 255).astype(np.uint8))
+    inside = weight > 0
+    part = pixels[box.top : box.bottom, box.left : box.right]
+    before, share = part[inside].astype(np.float32), weight[inside][:, None]
+    after = before + (np.asarray(drawn)[inside].astype(np.float32) - before) * share
+    part[inside] = after.round().clip(0, 255).astype(np.uint8)
     return Image.fromarray(pixels)
 
 
@@ -131,7 +132,7 @@ def _depth(inside: np.ndarray, most: int) -> np.ndarray:
 
     Counted by taking off the edge, alternately along four and eight directions, which comes close to round.
     """
-    depth = np.zeros(inside.shape, dtype=np.float32)
+    depth = np.zeros(inside.shape, dtype=np.uint8)
     for round_ in range(most + 1):
         if not inside.any():
             break
