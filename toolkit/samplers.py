@@ -42,6 +42,8 @@ SCHEDULES = (
 )
 
 _ALL = tuple(schedule.name for schedule in SCHEDULES)
+# Not Beta: its last steps are so unequal that extrapolating from the ones before leaves noise in the picture.
+_MULTISTEP = ("normal", "karras", "exponential")
 
 SAMPLERS = (
     Sampler("ddim", "DDIM", "DDIMScheduler", aliases=("plms",)),
@@ -58,11 +60,10 @@ SAMPLERS = (
         "DPMSolverMultistepScheduler",
         aliases=("k_dpmpp_2m", "k_dpmpp_2m_ka", "dpm++ 2m v2", "sample_dpmpp_2m"),
         options={"algorithm_type": "dpmsolver++", "solver_order": 2},
-        # Not Beta: its last steps are so unequal that a second-order extrapolation leaves noise in the picture.
-        schedules=("normal", "karras", "exponential"),
+        schedules=_MULTISTEP,
         default_schedule="karras",
     ),
-    Sampler("unipc", "UniPC", "UniPCMultistepScheduler", aliases=("uni_pc", "uni_pc_bh2"), schedules=_ALL),
+    Sampler("unipc", "UniPC", "UniPCMultistepScheduler", aliases=("uni_pc", "uni_pc_bh2"), schedules=_MULTISTEP),
 )
 
 
