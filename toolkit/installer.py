@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -28,7 +29,7 @@ _NETWORK = re.compile(
     r"ProxyError|Cannot connect to proxy|tunnel error|client error \(Connect\)|NewConnectionError|ConnectTimeout",
     re.IGNORECASE,
 )
-_FULL = re.compile(r"No space left|os error 28|Errno 28|not enough space|os error 112|Disk quota exceeded", re.IGNORECASE)
+_FULL = re.compile(r"No space left|os error 28|Errno 28|not enough space|os error 112|Disk quota exceeded", re.I)
 _REFUSED = re.compile(r"Permission denied|Access is denied|Read-only file system|os error 13", re.IGNORECASE)
 _ABSENT = re.compile(r"No matching distribution found for (\S+)|No solution found|has no wheels|no wheels with", re.I)
 
@@ -59,15 +60,21 @@ class Installer:
     def stop(self) -> None:
         """End an installation that runs on another thread; what it had fetched stays."""
         process = self._process
-        if process is not None and process.poll() is None:
+        if process is None or process.poll() is not None:
+            return
+        if os.name == "nt":
             process.terminate()
+        else:
+            # The installer leads a group of its own, with the builds that it may have started.
+            os.killpg(process.pid, signal.SIGTERM)
 
     def _make(self) -> None:
         if _runs(self._python):
             return
         self._say(f"Making the environment in {self._home}.")
         if self._uv:
-            self._run([self._uv, "venv", "--allow-existing", "--no-project", "--python", sys.executable, str(self._home)])
+            here = ["--allow-existing", "--no-project", "--python", sys.executable]
+            self._run([self._uv, "venv", *here, str(self._home)])
             return
         if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
             raise InstallError(
@@ -81,12 +88,16 @@ class Installer:
         kept = self._home / ".limner-torch"
         known = kept.read_text(encoding="utf-8").strip() if kept.is_file() else None
         index = asked or known or (CUDA_INDEX if _windows_with_nvidia() else None)
-        if index is None or "engine" not in parts or (index == known and environment.ready("engine", self._home, self._root)):
+        if index is None or "engine" not in parts:
+            return
+        if index == known and environment.ready("engine", self._home, self._root):
             return
         pins = re.findall(r"^(torch(?:vision)?==[\w.]+)", (self._root / FILES["engine"]).read_text("utf-8"), re.M)
         self._say(f"Installing torch from {index}.")
-        changed = ["--reinstall-package", "torch", "--reinstall-package", "torchvision"] if self._uv else ["--force-reinstall"]
-        self._packages(*(changed if index != known else []), "--index-url", index, *pins)
+        # A torch from another index satisfies the pins too, and would stay.
+        uv_again = ["--reinstall-package", "torch", "--reinstall-package", "torchvision"]
+        again = uv_again if self._uv else ["--force-reinstall"]
+        self._packages(*(again if index != known else []), "--index-url", index, *pins)
         kept.write_text(index + "\n", encoding="utf-8")
 
     def _packages(self, *what: str) -> None:
@@ -101,19 +112,20 @@ class Installer:
         tail: deque[str] = deque(maxlen=200)
         with open(self._home / "limner-install.log", "a", encoding="utf-8") as log:
             log.write(f"$ {' '.join(command)}\n")
-            self._process = subprocess.Popen(
+            with subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                 encoding="utf-8", errors="replace", env={**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1"},
-            )  # fmt: skip
-            try:
-                for line in self._process.stdout or ():
-                    log.write(line)
-                    tail.append(line.rstrip())
-                    if _is_news(line):
-                        self._say("  " + line.strip())
-                code = self._process.wait()
-            finally:
-                self.stop()
+                process_group=None if os.name == "nt" else 0,
+            ) as self._process:  # fmt: skip
+                try:
+                    for line in self._process.stdout or ():
+                        log.write(line)
+                        tail.append(line.rstrip())
+                        if _is_news(line):
+                            self._say("  " + line.strip()[:150])
+                    code = self._process.wait()
+                finally:
+                    self.stop()
         if code:
             raise InstallError(explain(list(tail), self._home))
 
@@ -123,7 +135,7 @@ def explain(lines: Sequence[str], home: Path) -> str:
     text = "\n".join(lines)
     if _FULL.search(text):
         free = shutil.disk_usage(home.parent).free / 1e9
-        return f"The disk with {home} is full ({free:.1f} GB left): free some space and start again; it goes on from here."
+        return f"The disk with {home} is full ({free:.1f} GB left): free some space and start again, it goes on from here."
     if _NETWORK.search(text):
         return (
             "The packages could not be fetched because the package index can't be reached: check the connection (or "
@@ -132,7 +144,10 @@ def explain(lines: Sequence[str], home: Path) -> str:
     if absent := _ABSENT.search(text):
         name = absent[1] or "one of the pinned packages"
         machine = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
-        return f"The package index has no {name} for {machine}: Python 3.11 to 3.13 on a 64-bit system works."
+        return (
+            f"The package index offers no {name} to {machine}: check the connection, or take Python 3.11 to 3.13 on a "
+            "64-bit system."
+        )
     if _REFUSED.search(text):
         return f"The environment in {home} can't be written: check who owns this folder and start again."
     last = next((line.strip() for line in reversed(lines) if line.strip()), "no reason was given")
@@ -163,8 +178,9 @@ def _windows_with_nvidia() -> bool:
 
 
 def _is_news(line: str) -> bool:
-    """Leaves out what pip says of every package that is in already, and blank lines."""
-    return bool(line.strip()) and not line.lstrip().startswith(("Requirement already satisfied", "[notice]"))
+    """Leaves out what pip says of packages that are in already or not meant for this machine, and blank lines."""
+    dull = ("Requirement already satisfied", "Ignoring ", "Looking in ", "Using cached ", "[notice]", "Activate with")
+    return bool(line.strip()) and not line.lstrip().startswith(dull)
 
 
 @contextmanager

@@ -6,10 +6,13 @@ uploads); a new version may add others, and those stay closed until somebody nam
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import secrets
 from collections import OrderedDict
-from typing import Any, Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
@@ -30,6 +33,8 @@ SAFE_METHODS = frozenset({"GET", "HEAD"})
 KIB = 1024
 MAX_BODY = 1024 * KIB
 MAX_PICTURE_BODY = 20 * 1024 * KIB
+MAX_DRAIN = 2 * MAX_PICTURE_BODY
+DRAIN_SECONDS = 10
 COOKIE_SECONDS = 365 * 86400
 MAX_SESSIONS = 4096
 
@@ -103,6 +108,8 @@ class Guard:
             if int(headers.get("content-length") or 0) > limit:
                 raise Refused(413, _too_large(limit))
         except Refused as refused:
+            if refused.status == 413:
+                await _drain(receive)
             response = PlainTextResponse(str(refused), refused.status, headers={"connection": "close"})
             return await _decorated(response, scope, receive, send)
         except ValueError:
@@ -211,6 +218,18 @@ def _outgoing(scope: Scope, send: Send, cookie: bytes | None) -> Send:
     return outgoing
 
 
+async def _drain(receive: Receive) -> None:
+    """Read on for a while and forget it: a browser reads no answer before it has sent its body."""
+    taken = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while taken <= MAX_DRAIN:
+                message = await receive()
+                taken += len(message.get("body", b""))
+                if not message.get("more_body"):
+                    return
+
+
 async def _limited(app: App, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
     """Run the app, but end a body that grows past `limit` (one sent in chunks has no length to look at before)."""
     taken, over, started = 0, False, False
@@ -237,4 +256,5 @@ async def _limited(app: App, scope: Scope, receive: Receive, send: Send, limit: 
         if not over:
             raise
     if over and not started:
+        await _drain(receive)
         await PlainTextResponse(_too_large(limit), 413, headers={"connection": "close"})(scope, receive, send)

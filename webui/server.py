@@ -13,9 +13,10 @@ import sys
 import threading
 import time
 import webbrowser
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -211,8 +212,10 @@ def serve(settings: Settings, *, open_browser: bool, ready_when: Callable[[], bo
     import webui.page  # noqa: F401  Gradio takes seconds to import, and the engine must not compete for them
 
     gate = EngineGate(ready_when)
-    with Studio(settings=settings, engine="process") as studio, Janitor(settings.data / "gradio"):
-        studio.engine.ready_when = gate
+    with (
+        Studio(settings=settings, engine="process", ready_when=gate) as studio,
+        Janitor(settings.data / "gradio"),
+    ):
         app = build_app(studio, keys, gate.note)
 
         def ready() -> None:

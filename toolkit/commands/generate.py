@@ -144,7 +144,8 @@ class Bar:
         if line == self._last:
             return
         self._last = line
-        print(f"\r\033[K{line}" if self._moving else line, end="" if self._moving else "\n", file=sys.stderr, flush=True)
+        start, end = ("\r\033[K", "") if self._moving else ("", "\n")
+        print(f"{start}{line}", end=end, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         if self._moving:

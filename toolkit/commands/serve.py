@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import socket
 import sys
 import threading
 from typing import TYPE_CHECKING, Mapping
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from toolkit.settings import Settings
 
 HELP = "open the page (what happens without a command)"
-FIRST_PORT, LAST_PORT = 7860, 7959
 RETRY_SECONDS = 60.0
 
 # Variables with which Gradio opens a page to others, behind the studio's back.
@@ -35,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", type=int, metavar="N", help=f"exactly this port (default: {FIRST_PORT}, or the next free)")
+    parser.add_argument("--port", type=int, metavar="N", help="exactly this port (default: 7860, or the next free one)")
     parser.add_argument("--host", metavar="ADDRESS", help="address to listen on; only this machine's own for now")
     parser.add_argument("--no-browser", action="store_true", help="don't open the page in the browser")
     parser.add_argument("--dtype", choices=("auto", "float32", "float16", "bfloat16"), help="precision of the drawing")
@@ -62,40 +60,12 @@ def check(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     from webui.server import serve
 
-    settings = settings.model_copy(update={"port": choose_port(settings.host, settings.port)})
     arrival = Arrival(getattr(args, "torch_index", None))
     arrival.start()
     try:
         return serve(settings, open_browser=not args.no_browser, ready_when=arrival)
     finally:
         arrival.close()
-
-
-def choose_port(host: str, asked: int | None) -> int:
-    """`asked` if it is free, else SettingsError; without a wish the first free port from 7860, saying what is busy."""
-    if asked is not None:
-        if not is_free(host, asked):
-            raise SettingsError(f"Port {asked} is in use: end the other program, or choose another port with --port.")
-        return asked
-    for port in range(FIRST_PORT, LAST_PORT + 1):
-        if is_free(host, port):
-            if port != FIRST_PORT:
-                print(f"Port {FIRST_PORT} is in use, so the page opens on {port}.", file=sys.stderr, flush=True)
-            return port
-    raise SettingsError(f"The ports {FIRST_PORT} to {LAST_PORT} are all in use: choose another one with --port.")
-
-
-def is_free(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        if sys.platform != "win32":
-            # A port whose last owner has just ended counts as free, as it will for the server.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
 
 
 class Arrival:

@@ -1,0 +1,53 @@
+"""A real studio with the sketch engine, served by the real server, and people with cookies of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.webui.people import paper_settings
+from toolkit.engine.sketch import SketchEngine
+from toolkit.settings import Settings
+from toolkit.studio import Studio
+from webui.server import App, Server, build_app, serving
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return paper_settings(tmp_path)
+
+
+@pytest.fixture
+def studio(settings: Settings) -> Iterator[Studio]:
+    with Studio(settings=settings, engine=SketchEngine(step_seconds=0.01)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def app(studio: Studio) -> App:
+    return build_app(studio)
+
+
+@pytest.fixture
+def server(app: App) -> Iterator[Server]:
+    with serving(app) as running:
+        yield running
+
+
+@pytest.fixture
+def person(server: Server) -> Iterator[Callable[[], httpx.Client]]:
+    """Makes people: each call is a browser that has opened the page for the first time."""
+    clients: list[httpx.Client] = []
+
+    def new() -> httpx.Client:
+        client = httpx.Client(base_url=server.url, timeout=10)
+        clients.append(client)
+        assert client.get("/").status_code == 200
+        return client
+
+    yield new
+    for client in clients:
+        client.close()
