@@ -33,7 +33,7 @@ def build_scheduler() -> DDIMScheduler:
     betas = 1 - alphas / torch.cat([torch.ones(1, dtype=alphas.dtype), alphas[:-1]])
     return DDIMScheduler(
         num_train_timesteps=STEPS, trained_betas=betas.tolist(), prediction_type="v_prediction", clip_sample=False,
-        set_alpha_to_one=True, timestep_spacing="trailing", rescale_betas_zero_snr=False,
+        set_alpha_to_one=True, steps_offset=1, timestep_spacing="trailing", rescale_betas_zero_snr=False,
     )  # fmt: skip
 
 
