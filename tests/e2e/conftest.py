@@ -30,7 +30,8 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    settings = load_settings(data=tmp_path_factory.mktemp("studio"))
+    # Without plugins: what is typed here, braces too, must reach the page as it is.
+    settings = load_settings(data=tmp_path_factory.mktemp("studio"), safe_mode=True)
     with Studio(settings=settings, engine=SketchEngine(step_seconds=STEP_SECONDS)) as opened:
         yield opened
 
