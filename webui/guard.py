@@ -232,11 +232,12 @@ async def _drain(receive: Receive) -> None:
 
 async def _limited(app: App, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
     """Run the app, but end a body that grows past `limit` (one sent in chunks has no length to look at before)."""
-    taken, over, started = 0, False, False
+    taken, over, started, more = 0, False, False, True
 
     async def counted() -> Message:
-        nonlocal taken, over
+        nonlocal taken, over, more
         message = await receive()
+        more = message.get("more_body", False)
         taken += len(message.get("body", b""))
         if taken > limit:
             over = True
@@ -256,5 +257,6 @@ async def _limited(app: App, scope: Scope, receive: Receive, send: Send, limit: 
         if not over:
             raise
     if over and not started:
-        await _drain(receive)
+        if more:
+            await _drain(receive)
         await PlainTextResponse(_too_large(limit), 413, headers={"connection": "close"})(scope, receive, send)

@@ -44,6 +44,7 @@ def test_typing_digits_and_question_marks_is_only_typing(desk: Desk) -> None:
     desk.draw("a green star", count=2)
     desk.prompt.fill("")
     desk.prompt.press_sequentially("2 cats? 1/2")
+    expect(desk.prompt).to_have_value("2 cats? 1/2")
     assert desk.values()["prompt"] == "2 cats? 1/2"
     expect(desk.page.locator("#lm-keys")).not_to_be_visible()
     desk.page.evaluate("document.activeElement.blur()")
