@@ -79,7 +79,11 @@ class Desk:
             "sampler",
             "schedule",
         ]
-        return dict(zip(names, self.page.evaluate("window.limner.values()"), strict=True))
+        before, now = None, self.page.evaluate("window.limner.values()")
+        while now != before:  # Gradio tells the scripts a moment after the input has changed
+            self.page.wait_for_timeout(400)
+            before, now = now, self.page.evaluate("window.limner.values()")
+        return dict(zip(names, now, strict=True))
 
     def jobs(self) -> list[dict[str, Any]]:
         """This person's jobs as the studio tells them, oldest first."""
