@@ -83,6 +83,8 @@ class Thumbnails:
         # A thumbnail that can't be kept is made again when it is needed.
         with suppress(OSError):
             self._keep(self._file(name), packed.getvalue())
+        if not (self._folder / name).exists():  # it was purged meanwhile
+            self.remove(name)
         return packed.getvalue()
 
     @staticmethod
