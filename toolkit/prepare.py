@@ -12,7 +12,7 @@ from toolkit.errors import ModelError, RequestError
 from toolkit.geometry import Size
 from toolkit.plugins.calls import prepare as prepare_by_plugins
 from toolkit.request import GenerationRequest, Written
-from toolkit.samplers import choose_schedule, find_sampler
+from toolkit.samplers import check_sampler, choose_schedule, find_sampler
 
 if TYPE_CHECKING:
     from toolkit.models import ModelFile, ModelIndex
@@ -118,11 +118,13 @@ def _sampling(request: GenerationRequest, model: ModelFile) -> Any:
             "sampling.guidance",
             f"A guidance of {guidance} won't work: it must be a number from {GUIDANCE[0]:g} to {GUIDANCE[1]:g}.",
         )
+    steps = _whole("sampling.steps", "steps", steps, 1, MAX_STEPS)
+    check_sampler(sampler, str(model.scheduler.get("prediction_type", "epsilon")), steps, asked.eta)
     return replace(
         asked,
         sampler=sampler.name,
         schedule=schedule,
-        steps=_whole("sampling.steps", "steps", steps, 1, MAX_STEPS),
+        steps=steps,
         guidance=float(guidance),
     )
 

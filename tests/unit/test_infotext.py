@@ -129,10 +129,10 @@ FOREIGN = {
         ["Limner doesn't use these settings of the picture: Clip skip, TI."],
     ),
     "a sampler and a schedule that are not here": (
-        "a cat\nSteps: 20, Sampler: DPM++ 2M SDE Heun, Schedule type: Align Your Steps, CFG scale: 7, Model: m",
+        "a cat\nSteps: 20, Sampler: DPM adaptive, Schedule type: Align Your Steps, CFG scale: 7, Model: m",
         GenerationRequest("a cat", model="m", sampling=Sampling("auto", "auto", 20, 7.0)),
         [
-            "There is no sampler “DPM++ 2M SDE Heun” here; the model's usual one takes its place.",
+            "There is no sampler “DPM adaptive” here; the model's usual one takes its place.",
             "There is no schedule “Align Your Steps” here; the sampler's usual one takes its place.",
         ],
     ),

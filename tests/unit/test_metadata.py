@@ -254,10 +254,10 @@ def test_damaged_settings_of_other_studios_are_one_sentence(texts: dict[str, str
 
 
 def test_a_sampler_that_is_not_here_is_said() -> None:
-    graph = json.dumps(COMFY).replace('"dpmpp_2m"', '"res_multistep"').replace('"karras"', '"sgm_uniform"')
+    graph = json.dumps(COMFY).replace('"dpmpp_2m"', '"res_multistep"').replace('"karras"', '"kl_optimal"')
     request, _, notes = read_settings(png_with(prompt=graph, workflow=json.dumps(LINKS)))
     assert request.sampling == Sampling("auto", "auto", 20, 8.0)
-    assert ["res_multistep" in notes[0], "sgm_uniform" in notes[1]] == [True, True]
+    assert ["res_multistep" in notes[0], "kl_optimal" in notes[1]] == [True, True]
 
 
 BOMB = b"parameters\0\0" + zlib.compress(bytes(50_000_000), 9)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from toolkit.errors import RequestError
-from toolkit.samplers import SAMPLERS, SCHEDULES, choose_schedule, find_sampler, find_schedule, scheduler_options
+from toolkit.samplers import (
+    SAMPLERS,
+    SCHEDULES,
+    check_sampler,
+    choose_schedule,
+    find_sampler,
+    find_schedule,
+    scheduler_options,
+    table,
+)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda sampler: sampler.name)
@@ -41,7 +50,9 @@ def test_auto_takes_the_models_schedule_then_the_samplers_own():
 
 
 def test_a_schedule_the_sampler_cannot_follow_is_refused():
-    with pytest.raises(RequestError, match=r"DDIM can't follow the Karras schedule\. It can follow Normal\."):
+    with pytest.raises(
+        RequestError, match=r"DDIM can't follow the Karras schedule\. It can follow Normal, SGM Uniform, DDIM\."
+    ):
         choose_schedule(find_sampler("ddim")[0], "karras")
     with pytest.raises(RequestError, match="no schedule called “wavy”"):
         find_schedule("wavy")
@@ -53,7 +64,7 @@ def test_options_switch_on_one_schedule_and_off_all_others():
         options = scheduler_options(sampler, schedule.name)
         switches = {name: value for name, value in options.items() if name.startswith("use_")}
         assert set(switches) == {"use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"}
-        assert [name for name, on in switches.items() if on] == list(schedule.options)
+        assert [name for name, on in switches.items() if on] == [n for n in schedule.options if n.startswith("use_")]
 
 
 def test_the_table_is_consistent():
@@ -68,3 +79,27 @@ def test_the_table_is_consistent():
         for name in {sampler.name.replace("_", " "), sampler.label.lower(), *sampler.aliases}:
             assert owners.setdefault(name, sampler.name) == sampler.name, f"{name} leads to two samplers"
     assert len(spoken) > len(SAMPLERS)
+
+
+def test_the_page_of_the_docs_is_the_table():
+    from pathlib import Path
+
+    page = (Path(__file__).resolve().parents[2] / "docs" / "samplers.md").read_text(encoding="utf-8")
+    assert table() in page, "write it anew from `toolkit.samplers.table()`"
+
+
+@pytest.mark.parametrize(
+    ("name", "prediction", "steps", "eta", "field"),
+    [
+        ("plms", "v_prediction", 20, None, "sampling.sampler"),
+        ("lcm", "epsilon", 51, None, "sampling.steps"),
+        ("euler", "epsilon", 20, 0.5, "sampling.eta"),
+        ("ddim", "epsilon", 20, 1.5, "sampling.eta"),
+        ("ddim", "epsilon", 20, float("nan"), "sampling.eta"),
+    ],
+)
+def test_what_a_sampler_cannot_do_is_refused(name, prediction, steps, eta, field):
+    check_sampler(find_sampler("ddim")[0], "v_prediction", 150, 1.0)
+    with pytest.raises(RequestError) as caught:
+        check_sampler(find_sampler(name)[0], prediction, steps, eta)
+    assert caught.value.field == field
