@@ -74,7 +74,14 @@ class Outpaint:
     fill: str = "fill"
 
 
-Start = FromText | FromImage | Inpaint | Outpaint
+@dataclass(frozen=True, slots=True)
+class AsIs:
+    """Takes `image` (SHA-256) as it is: no model draws, only the request's finishing steps work on it."""
+
+    image: str
+
+
+Start = FromText | FromImage | Inpaint | Outpaint | AsIs
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,9 @@ class Refine:
     steps: int | None = None
 
 
-_KINDS: Mapping[str, type] = {"text": FromText, "image": FromImage, "inpaint": Inpaint, "outpaint": Outpaint}
+_KINDS: Mapping[str, type] = {
+    "text": FromText, "image": FromImage, "inpaint": Inpaint, "outpaint": Outpaint, "as_is": AsIs,
+}  # fmt: skip
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _OPTIONS: Mapping[str, type] = {"variation": Variation, "refine": Refine}
 _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
@@ -114,7 +123,7 @@ _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
 
 
 def start_to_dict(start: Start) -> dict[str, Any]:
-    """JSON-ready: {"kind": "text" | "image" | "inpaint" | "outpaint"} and what differs from the defaults."""
+    """JSON-ready: {"kind": "text" | "image" | "inpaint" | "outpaint" | "as_is"} and what differs from the defaults."""
     return {"kind": _NAMES[type(start)], **_changed(start)}
 
 
@@ -142,7 +151,7 @@ def pictures_of(start: Start) -> tuple[str, ...]:
     match start:
         case Inpaint(image=image, mask=mask):
             return (image, mask)
-        case FromImage(image=image) | Outpaint(image=image):
+        case FromImage(image=image) | Outpaint(image=image) | AsIs(image=image):
             return (image,)
     return ()
 
@@ -154,6 +163,8 @@ def check_start(start: Start, steps: int) -> None:
     for name, sha in zip(("image", "mask"), pictures_of(start), strict=False):
         if len(sha) != 64 or set(sha) - set("0123456789abcdef"):
             raise RequestError(f"start.{name}", f"The {name} must be named by its SHA-256, not by “{_short(sha)}”.")
+    if isinstance(start, AsIs):
+        return
     _check_strength("start.strength", start.strength, steps)
     if isinstance(start, FromImage):
         _one_of("start.resize", start.resize, RESIZES)

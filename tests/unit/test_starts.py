@@ -8,6 +8,7 @@ import pytest
 
 from toolkit.errors import RequestError
 from toolkit.starts import (
+    AsIs,
     FromImage,
     FromText,
     Inpaint,
@@ -34,6 +35,7 @@ STARTS = [
     Inpaint(A, B, 0.5, 0, "masked", 64, "noise"),
     Outpaint(A, right=64),
     Outpaint(A, 8, 16, 24, 32, 0.9, 3, "original"),
+    AsIs(A),
 ]
 
 
@@ -52,7 +54,7 @@ def test_defaults_are_left_out() -> None:
 
 
 def test_pictures_are_named_in_order() -> None:
-    assert [pictures_of(start) for start in STARTS] == [(), (A,), (A,), (A, B), (A, B), (A,), (A,)]
+    assert [pictures_of(start) for start in STARTS] == [(), (A,), (A,), (A, B), (A, B), (A,), (A,), (A,)]
 
 
 @pytest.mark.parametrize(
