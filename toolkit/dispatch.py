@@ -13,9 +13,10 @@ from typing import Callable, Mapping
 from PIL import Image
 
 from toolkit.engine.protocol import Engine, EngineEvent, EngineJob
-from toolkit.errors import StorageError
+from toolkit.errors import LimnerError, StorageError
 from toolkit.gallery import Gallery
 from toolkit.jobs import GeneratedImage, JobEvent, JobState, Who
+from toolkit.pictures import InputPictures
 from toolkit.queue import JobQueue, QueuedJob
 
 log = logging.getLogger(__name__)
@@ -30,10 +31,11 @@ class Dispatcher:
     """One thread that keeps the engine as busy as its capacity allows; events are published as `JobEvent`s."""
 
     def __init__(
-        self, engine: Engine, queue: JobQueue, gallery: Gallery, publish: Publish, *, keep_images: bool
-    ) -> None:
+        self, engine: Engine, queue: JobQueue, gallery: Gallery, publish: Publish, *, keep_images: bool,
+        inputs: InputPictures | None = None,
+    ) -> None:  # fmt: skip
         self._engine, self._queue, self._gallery, self._publish = engine, queue, gallery, publish
-        self._keep_images = keep_images
+        self._keep_images, self._inputs = keep_images, inputs
         self._running: dict[str, QueuedJob] = {}
         self._notes: dict[str, str] = {}
         self._changed = threading.Condition()
@@ -97,7 +99,20 @@ class Dispatcher:
                     continue
                 self._running[job.id] = job
             self._publish(JobEvent(job.id, JobState.RUNNING, phase="loading", note=self._notes.get(job.id)), job.who)
-            self._engine.submit(EngineJob(job.id, job.request, exact=job.exact or job.alone))
+            try:
+                pictures = self._pictures(job)
+            except (LimnerError, OSError) as error:
+                self._leave(job.id)
+                self._end(job, JobState.FAILED, error=str(error))
+                continue
+            exact = job.exact or job.alone
+            self._engine.submit(EngineJob(job.id, job.request, exact=exact, who=job.who.id, pictures=pictures))
+
+    def _pictures(self, job: QueuedJob) -> dict[str, bytes]:
+        """The input pictures of a job as PNG files; raise RequestError when one is no longer kept."""
+        if self._inputs is None:
+            return {}
+        return {sha: self._inputs.file(sha, job.who).read_bytes() for sha in job.request.pictures()}
 
     def _room(self) -> bool:
         """A job that ended an engine once runs alone, so that a second death names the culprit."""

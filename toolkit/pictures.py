@@ -76,6 +76,15 @@ class InputPictures:
             log.warning("%s can't be read", path)
             raise RequestError(field, "The kept copy of the picture can't be read any more: choose the picture again.")
 
+    def file(self, sha: str, who: Who = OWNER, *, field: str = "start.image") -> Path:
+        """The PNG file of a picture that this person brought; raise RequestError for `field` for any other name."""
+        path = self._path(sha, who)
+        if not path.is_file():
+            raise _not_here(field)
+        with suppress(OSError):
+            os.utime(path)
+        return path
+
     def size(self, sha: str, who: Who = OWNER, *, field: str = "start.image") -> Size:
         """The size of a picture of this person's, without decoding it; raise RequestError as `get` does."""
         try:

@@ -17,6 +17,7 @@ from toolkit.errors import EngineError, RequestError
 from toolkit.gallery import Gallery
 from toolkit.jobs import OWNER, GeneratedImage, JobEvent, JobState, Who
 from toolkit.models import ModelIndex
+from toolkit.pictures import InputPictures
 from toolkit.plugins.events import PluginEvents
 from toolkit.plugins.plugins import Plugins
 from toolkit.prepare import prepare
@@ -122,6 +123,7 @@ class Studio:
         self.gallery = Gallery(folder / "pictures", self._database, self.plugins)
         self.gallery.sweep()
         self.gallery.purge(older_than_s=KEPT_DELETED_SECONDS)
+        self.inputs = InputPictures(folder / "inputs")
         self.queue = JobQueue(self._database)
         if engine != "inline":  # a script leaves the jobs of an earlier page to the next page
             self.queue.recover()
@@ -133,8 +135,9 @@ class Studio:
         if ready_when is not None and hasattr(self.engine, "ready_when"):
             self.engine.ready_when = ready_when
         self._dispatcher = Dispatcher(
-            self.engine, self.queue, self.gallery, self._publish, keep_images=engine in ("inline", "sketch")
-        )
+            self.engine, self.queue, self.gallery, self._publish, keep_images=engine in ("inline", "sketch"),
+            inputs=self.inputs,
+        )  # fmt: skip
         self._dispatcher.start()
 
     def _open(self, engine: str | Engine, folder: Path) -> Engine:

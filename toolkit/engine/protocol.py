@@ -17,11 +17,16 @@ from toolkit.request import GenerationRequest
 
 @dataclass(frozen=True, slots=True)
 class EngineJob:
-    """A resolved request under the id that its events carry; `exact` keeps it out of any shared batch."""
+    """A resolved request under the id that its events carry; `exact` keeps it out of any shared batch.
+
+    `who` is the id of its person, for fair turns; `pictures` are the input pictures that it needs, SHA-256 → PNG file.
+    """
 
     id: str
     request: GenerationRequest
     exact: bool = False
+    who: str = "owner"
+    pictures: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
