@@ -8,30 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from toolkit.diffusers_folders import folder_weights, read_folder
 from toolkit.errors import ModelError
-from toolkit.weights import ShortHashes, check_weights, read_json, short
-
-# What a Stable Diffusion 1 model wants when its folder has no card.
-SD1_CARD: Mapping[str, Any] = {
-    "family": "sd1",
-    "native_size": [512, 512],
-    "size_multiple": 8,
-    "defaults": {"sampler": "dpmpp_2m", "steps": 20, "guidance": 7.5},
-}
-
-# The classes a folder may name, by component. Nothing else is ever imported because a file says so.
-_CLASSES = {
-    "unet": {"UNet2DConditionModel"},
-    "vae": {"AutoencoderKL", "AutoencoderTiny"},
-    "text_encoder": {"CLIPTextModel"},
-    "tokenizer": {"CLIPTokenizer", "CLIPTokenizerFast"},
-}
-_LIBRARIES = {"diffusers", "transformers"}
-_WEIGHTS = {
-    "unet": "diffusion_pytorch_model",
-    "vae": "diffusion_pytorch_model",
-    "text_encoder": "model",
-}
+from toolkit.families import FAMILIES, Family
+from toolkit.weights import ShortHashes, check_weights, read_json
 
 
 @dataclass(frozen=True)
@@ -59,17 +39,20 @@ class ModelFile:
 
     def weights(self, component: str) -> Path:
         """The safetensors file of a component; raise ModelError when there is none."""
-        folder, stem = self.path / component, _WEIGHTS[component]
-        for name in (f"{stem}.safetensors", f"{stem}.fp16.safetensors"):
-            if (folder / name).is_file():
-                return folder / name
-        if any(folder.glob("*.bin")):
-            raise ModelError(f"{short(folder)} has only .bin weights, which can carry code; make them safetensors.")
-        raise ModelError(f"{short(folder / stem)}.safetensors is missing. Copy the whole model folder again.")
+        return folder_weights(self.path, component)
+
+    def config(self, component: str) -> dict[str, Any]:
+        """A component's configuration, as diffusers or transformers wrote it; raise ModelError without one."""
+        return read_json(self.path / component / "config.json")
+
+    @property
+    def row(self) -> Family:
+        """The model's row in the table of families."""
+        return FAMILIES[self.family]
 
     def check(self) -> None:
         """Raise ModelError naming the file when a weights file is missing, cut short or damaged."""
-        for component in _WEIGHTS:
+        for component in self.row.components:
             check_weights(self.weights(component))
 
 
@@ -120,75 +103,20 @@ class ModelIndex:
         return models, problems
 
     def _describe(self, path: Path, model_id: str) -> ModelFile:
-        _check_index(path)
-        card = _card(path)
+        family, card, scheduler = read_folder(path)
         size = sum(file.stat().st_size for file in path.rglob("*.safetensors") if file.is_file())
         return ModelFile(
             id=model_id,
             path=path,
             title=str(card.get("title") or path.name),
-            family=card["family"],
+            family=family.name,
             licence=str(card.get("licence") or card.get("license") or "unknown"),
             bytes=size,
             card=card,
-            scheduler=_optional_json(path / "scheduler" / "scheduler_config.json"),
+            scheduler=scheduler,
             _hash=self._hashes.of,
         )
 
 
 def _is_plain_name(name: str) -> bool:
     return bool(name) and name not in (".", "..") and not any(mark in name for mark in ("/", "\\", os.sep, "~", "\0"))
-
-
-def _check_index(path: Path) -> None:
-    """Hold a folder to the classes this studio loads, so that a model can't choose what is imported."""
-    file = path / "model_index.json"
-    if not file.is_file():
-        raise ModelError(f"{path.name} is not a diffusers model: it has no model_index.json.")
-    index = read_json(file)
-    for name, value in index.items():
-        if name.startswith("_") or not isinstance(value, list) or value in ([None, None], [None]):
-            continue
-        allowed = _LIBRARIES | ({"stable_diffusion"} if name == "safety_checker" else set())
-        if len(value) != 2 or value[0] not in allowed:
-            raise ModelError(f"{short(file)} takes its {name} from {value[0]!r}, not diffusers or transformers.")
-    if index.get("_class_name") != "StableDiffusionPipeline":
-        kind = index.get("_class_name")
-        raise ModelError(f"{path.name} is made for {kind}; this studio draws with Stable Diffusion 1.")
-    for name, classes in _CLASSES.items():
-        entry = index.get(name)
-        if not isinstance(entry, list) or len(entry) != 2 or entry[1] not in classes:
-            fitting = ", ".join(sorted(classes))
-            raise ModelError(f"{short(file)} names {entry!r} as its {name}; it must be one of {fitting}.")
-
-
-def _card(path: Path) -> dict[str, Any]:
-    """The folder's card over the defaults of its family."""
-    own = _optional_json(path / "card.json")
-    unet = read_json(path / "unet" / "config.json")
-    if unet.get("addition_embed_type"):
-        raise ModelError(f"{path.name} is larger than Stable Diffusion 1 in kind; this studio can't draw with it yet.")
-    family = "sd2" if unet.get("cross_attention_dim") == 1024 else "sd1"
-    card = {**SD1_CARD, "family": family, **own}
-    defaults = own.get("defaults") if isinstance(own.get("defaults"), dict) else {}
-    card["defaults"] = {**SD1_CARD["defaults"], **_schedule_of(path), **defaults}
-    for name in ("native_size", "size_multiple"):
-        if not _sound(card[name]):
-            raise ModelError(f"{path.name}/card.json has {name} {card[name]!r}; it must be positive whole numbers.")
-    return card
-
-
-def _schedule_of(path: Path) -> dict[str, str]:
-    """A model trained down to (almost) no signal has huge first noise levels, where Karras' spacing wastes steps."""
-    config = _optional_json(path / "scheduler" / "scheduler_config.json")
-    special = config.get("trained_betas") or config.get("rescale_betas_zero_snr")
-    return {"schedule": "normal"} if special else {}
-
-
-def _sound(value: Any) -> bool:
-    values = value if isinstance(value, list) and len(value) == 2 else [value]
-    return all(type(item) is int and 0 < item <= 8192 for item in values)
-
-
-def _optional_json(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.is_file() else {}

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from toolkit.engine import drawing
-from toolkit.engine.components import PipelineManager
 from toolkit.engine.decoding import Decoder
 from toolkit.engine.drawing import Drawer, make_scheduler
 from toolkit.engine.inline import InlineEngine
+from toolkit.engine.manager import PipelineManager
 from toolkit.engine.protocol import EngineJob
 from toolkit.engine.runner import Control
 from toolkit.errors import EngineError, ModelError
@@ -90,8 +90,9 @@ def test_the_end_of_a_long_prompt_still_counts(draw, tiny_request):
 
 def test_repeating_windows_to_match_the_other_prompt_changes_nothing(manager, models):
     with manager.lease(models.find("tiny")) as components:
-        short = components.text.encode("red fish")
-        positive, negative = components.text.encode_pair("red fish", "star " * 100)
+        short = components.text.encode("red fish").embeds
+        pair = components.text.encode_pair("red fish", "star " * 100)
+        positive, negative = pair.positive.embeds, pair.negative.embeds
         unet, noise = components.unet, torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
         assert positive.shape == negative.shape
         assert positive.shape[1] > short.shape[1]
@@ -186,7 +187,7 @@ def test_models_that_do_not_fit_the_budget_make_room(checkpoints, tmp_path, mode
             assert again is first
     with manager.lease(ModelIndex([tmp_path]).find("other")):
         pass
-    manager._make_room(models.find("tiny"))
+    manager.close()
     assert manager.loaded() == []
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import diffusers
 import torch
-from diffusers import StableDiffusionPipeline
 
-from toolkit.engine.components import Components, PipelineManager
+from toolkit.engine.components import Components
+from toolkit.engine.conditioning import ConditioningPair
 from toolkit.engine.denoiser import Patch, Seat
 from toolkit.engine.device import dtype_name, free_cache, out_of_memory
+from toolkit.engine.manager import PipelineManager
 from toolkit.engine.previews import Previewer, Watched
 from toolkit.engine.protocol import EngineJob
 from toolkit.engine.runner import Control, Drawn
@@ -48,7 +49,7 @@ class Drawer:
         model = self._models.find(request.model)
         with self._manager.lease(model) as components, torch.no_grad():
             control.phase("encoding")
-            texts = components.text.encode_pair(request.prompt, request.negative)
+            texts = components.text.encode_pair(request.prompt, request.negative, request.sampling.clip_skip)
             control.phase("denoising")
             plugins = self._plugins() if request.extras else None
             patch = denoising(plugins, components.unet, request) if plugins is not None else None
@@ -73,7 +74,7 @@ class Drawer:
 
 
 def _in_batches(
-    components: Components, request: GenerationRequest, texts: tuple[torch.Tensor, torch.Tensor], control: Control,
+    components: Components, request: GenerationRequest, texts: ConditioningPair, control: Control,
     patch: Patch,
 ) -> tuple[list[torch.Tensor], int]:  # fmt: skip
     """Latents of every picture, and how many were denoised together; fewer at once when memory runs out."""
@@ -99,7 +100,7 @@ def _in_batches(
 
 
 def _denoise(
-    components: Components, request: GenerationRequest, texts: tuple[torch.Tensor, torch.Tensor], control: Control,
+    components: Components, request: GenerationRequest, texts: ConditioningPair, control: Control,
     first: int, number: int, patch: Patch,
 ) -> torch.Tensor:  # fmt: skip
     """Latents (number, channels, height, width) of the pictures from index `first` on.
@@ -111,7 +112,7 @@ def _denoise(
     scheduler = make_scheduler(components, sampling.sampler, sampling.schedule)
     generators = [torch.Generator().manual_seed(request.seed + first + index) for index in range(number)]
     width, height = (side // components.latent_scale for side in request.size)
-    shape = (1, components.unet.config.in_channels, height, width)
+    shape = (1, components.latent_channels, height, width)
     noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
     previewer = Previewer(components.model.card, components.latent_scale, sampling.steps)
     watched = Watched(scheduler)
@@ -120,10 +121,9 @@ def _denoise(
         control.step(previewer.make(watched.estimate, step + 1))
         return values
 
-    positive, negative = (text.to(device).repeat(number, 1, 1) for text in texts)
-    return _pipeline(components, scheduler, patch)(
-        prompt_embeds=positive,
-        negative_prompt_embeds=negative,
+    pipeline = components.pipeline("text", Seat(components.unet, patch), scheduler)
+    return pipeline(
+        **texts.pipeline_arguments(number, device),
         width=request.size.width,
         height=request.size.height,
         num_inference_steps=sampling.steps,
@@ -142,19 +142,3 @@ def make_scheduler(components: Components, sampler_name: str, schedule: str) -> 
     schedule = choose_schedule(sampler, named or schedule, preferred)
     kind = getattr(diffusers, sampler.scheduler)
     return kind.from_config(dict(components.model.scheduler), **scheduler_options(sampler, schedule))
-
-
-def _pipeline(components: Components, scheduler: Any, patch: Patch) -> StableDiffusionPipeline:
-    """A pipeline for one job over the shared components; the VAE is there to be measured, not to be called."""
-    pipeline = StableDiffusionPipeline(
-        vae=components.vae,
-        text_encoder=None,
-        tokenizer=None,
-        unet=Seat(components.unet, patch),
-        scheduler=scheduler,
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline

@@ -14,8 +14,8 @@ from toolkit.errors import LimnerError
 from toolkit.models import ModelIndex
 
 if TYPE_CHECKING:
-    from toolkit.engine.components import PipelineManager
     from toolkit.engine.drawing import Drawer
+    from toolkit.engine.manager import PipelineManager
     from toolkit.plugins.plugins import Plugins
 
 log = logging.getLogger(__name__)
@@ -67,8 +67,8 @@ class InlineEngine:
         with self._opening:
             if self._opened is None:
                 stay_offline()
-                from toolkit.engine.components import PipelineManager
                 from toolkit.engine.drawing import Drawer
+                from toolkit.engine.manager import PipelineManager
 
                 manager = PipelineManager(self._dtype)
                 self._opened = manager, Drawer(self._models, manager, self._name, lambda: self._runner.plugins)

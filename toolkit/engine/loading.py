@@ -1,4 +1,4 @@
-"""A model's components from its folder, loaded without disturbing a job that draws meanwhile.
+"""A model's components from its files, loaded without disturbing a job that draws meanwhile.
 
 `from_pretrained` changes torch's default dtype and patches parameter creation for the whole process while it runs, so
 that tensors made by other threads come out wrong. Here a module is built on the meta device, which is a matter of one
@@ -14,50 +14,66 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from safetensors.torch import load_file
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from toolkit.engine.text import Reader
 from toolkit.errors import ModelError
+from toolkit.families import TextEncoder
 from toolkit.models import ModelFile
-from toolkit.weights import read_json, short
+from toolkit.weights import short
 
 log = logging.getLogger(__name__)
 
 _VAES = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
+_ENCODERS = {"CLIPTextModel": CLIPTextModel, "CLIPTextModelWithProjection": CLIPTextModelWithProjection}
 
 
 def load_unet(model: ModelFile, dtype: torch.dtype, device: torch.device) -> UNet2DConditionModel:
-    config = read_json(model.path / "unet" / "config.json")
     with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(config)
-    return _filled(unet, _tensors(unet, model.weights("unet")), model.weights("unet"), dtype, device)
+        unet = UNet2DConditionModel.from_config(model.config("unet"))
+    # The names of attention weights in files older than diffusers 0.13; the class knows which are its own.
+    tensors = unet._fix_state_dict_keys_on_load(_read(model.weights("unet")))
+    return _filled(unet, tensors, model.weights("unet"), dtype, device)
 
 
 def load_vae(model: ModelFile, dtype: torch.dtype, device: torch.device) -> AutoencoderKL | AutoencoderTiny:
-    config = read_json(model.path / "vae" / "config.json")
+    config = model.config("vae")
     name = config.get("_class_name", "AutoencoderKL")
     if name not in _VAES:
         raise ModelError(f"{model.id}/vae/config.json asks for {name}; it must be one of {', '.join(_VAES)}.")
     with torch.device("meta"):
         vae = _VAES[name].from_config(config)
-    return _filled(vae, _tensors(vae, model.weights("vae")), model.weights("vae"), dtype, device)
+    tensors = vae._fix_state_dict_keys_on_load(_read(model.weights("vae")))
+    return _filled(vae, tensors, model.weights("vae"), dtype, device)
 
 
-def load_text_encoder(model: ModelFile, dtype: torch.dtype, device: torch.device) -> CLIPTextModel:
-    config = CLIPTextConfig.from_dict(read_json(model.path / "text_encoder" / "config.json"))
+def load_reader(model: ModelFile, part: TextEncoder, dtype: torch.dtype, device: torch.device) -> Reader:
+    """A text encoder with its tokenizer; raise ModelError when they don't belong together."""
+    encoder = _load_text_encoder(model, part, dtype, device)
+    return Reader(_load_tokenizer(model, part, encoder.config.vocab_size), encoder)
+
+
+def _load_text_encoder(model: ModelFile, part: TextEncoder, dtype: torch.dtype, device: torch.device) -> Any:
+    config = CLIPTextConfig.from_dict(model.config(part.component))
+    config.dtype = None  # the class with a projection would set torch's default dtype for every thread
     with torch.device("meta"):
-        encoder = CLIPTextModel(config)
-    encoder.embeddings.position_ids = torch.arange(config.max_position_embeddings).expand((1, -1))
-    path = model.weights("text_encoder")
-    # Older files put everything under "text_model." and keep the position numbers, which are no weights.
-    tensors = {name.removeprefix("text_model."): value for name, value in _read(path).items()}
-    tensors.pop("embeddings.position_ids", None)
-    tensors.pop("text_projection.weight", None)
-    return _filled(encoder, tensors, path, dtype, device)
+        encoder = _ENCODERS[part.class_name](config)
+    inner = getattr(encoder, "text_model", encoder)
+    inner.embeddings.position_ids = torch.arange(config.max_position_embeddings).expand((1, -1))
+    path = model.weights(part.component)
+    # Files put everything under "text_model.", the class only with a projection; position numbers are no weights.
+    plain = {name.removeprefix("text_model."): value for name, value in _read(path).items()}
+    plain.pop("embeddings.position_ids", None)
+    if inner is encoder:
+        plain.pop("text_projection.weight", None)
+    else:
+        plain = {name if name.startswith("text_proj") else f"text_model.{name}": value for name, value in plain.items()}
+    return _filled(encoder, plain, path, dtype, device)
 
 
-def load_tokenizer(model: ModelFile, words: int) -> CLIPTokenizer:
-    """The folder's tokenizer; raise ModelError when it doesn't know the `words` that the text encoder was made for."""
-    folder = model.path / "tokenizer"
+def _load_tokenizer(model: ModelFile, part: TextEncoder, words: int) -> CLIPTokenizer:
+    """The model's tokenizer; raise ModelError when it doesn't know the `words` that the text encoder was made for."""
+    folder = model.path / part.tokenizer
     try:
         tokenizer = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -68,11 +84,6 @@ def load_tokenizer(model: ModelFile, words: int) -> CLIPTokenizer:
             f"{short(folder)} knows {len(tokenizer)} tokens and the text encoder {words}. Copy the model again."
         )
     return tokenizer
-
-
-def _tensors(module: Any, path: Path) -> dict[str, torch.Tensor]:
-    # The names of attention weights in files older than diffusers 0.13; the class knows which are its own.
-    return module._fix_state_dict_keys_on_load(_read(path))
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
