@@ -82,10 +82,15 @@ def _card(path: Path, family: Family, scheduler: Mapping[str, Any]) -> dict[str,
     defaults = own.get("defaults") if isinstance(own.get("defaults"), dict) else {}
     card = {**usual, **own, "family": family.name}
     card["defaults"] = {**usual["defaults"], **schedule_of(scheduler), **defaults}
+    sound_card(card, f"{path.name}/card.json")
+    return card
+
+
+def sound_card(card: Mapping[str, Any], file: str) -> None:
+    """Raise ModelError, naming the file, for a card with an impossible size."""
     for name in ("native_size", "size_multiple"):
         if not _sound(card[name]):
-            raise ModelError(f"{path.name}/card.json has {name} {card[name]!r}; it must be positive whole numbers.")
-    return card
+            raise ModelError(f"{file} has {name} {card[name]!r}; it must be positive whole numbers.")
 
 
 def schedule_of(scheduler: Mapping[str, Any]) -> dict[str, str]:

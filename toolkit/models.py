@@ -1,121 +1,198 @@
-"""The models on disk: found, described by their cards, and checked before anything loads them."""
+"""The models on disk: found where they are, described by headers and cards, checked before anything loads them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from toolkit.diffusers_folders import folder_weights, read_folder
+from toolkit.checkpoint_cards import checkpoint_card, file_facts, preview_of, vae_of
+from toolkit.diffusers_folders import read_folder
 from toolkit.errors import ModelError
-from toolkit.families import FAMILIES, Family
-from toolkit.weights import ShortHashes, check_weights, read_json
+from toolkit.file_memory import FILE, FileMemory
+from toolkit.model_files import ModelFile
+from toolkit.model_folders import LIST, PICKLES, Found, ModelFolders, find_at
+from toolkit.weights import short
 
+if TYPE_CHECKING:
+    from toolkit.settings import Settings
 
-@dataclass(frozen=True)
-class ModelFile:
-    """A model the studio can draw with; `card` always has family, native_size, size_multiple and defaults.
+__all__ = ["ModelFile", "ModelIndex"]
 
-    `id` is the folder's name, or its path when it was asked for by path. `scheduler` is the folder's own
-    scheduler configuration.
-    """
-
-    id: str
-    path: Path
-    title: str
-    family: str
-    licence: str
-    bytes: int
-    card: Mapping[str, Any] = field(compare=False)
-    scheduler: Mapping[str, Any] = field(compare=False, repr=False)
-    _hash: Callable[[Path], str | None] = field(compare=False, repr=False)
-
-    @property
-    def hash(self) -> str | None:
-        """First ten hex digits of the SHA-256 of the denoiser's weights; None while it is still being computed."""
-        return self._hash(self.weights("unet"))
-
-    def weights(self, component: str) -> Path:
-        """The safetensors file of a component; raise ModelError when there is none."""
-        return folder_weights(self.path, component)
-
-    def config(self, component: str) -> dict[str, Any]:
-        """A component's configuration, as diffusers or transformers wrote it; raise ModelError without one."""
-        return read_json(self.path / component / "config.json")
-
-    @property
-    def row(self) -> Family:
-        """The model's row in the table of families."""
-        return FAMILIES[self.family]
-
-    def check(self) -> None:
-        """Raise ModelError naming the file when a weights file is missing, cut short or damaged."""
-        for component in self.row.components:
-            check_weights(self.weights(component))
+# The files that a folder's description is made of; when none has changed, neither has the description.
+_DESCRIBING = ("model_index.json", "card.json", "unet/config.json", "scheduler/scheduler_config.json")
+_BESIDE = (".json", ".yaml", ".vae.safetensors")
 
 
 class ModelIndex:
-    """The diffusers folders inside `folders`, the first of two with the same name winning."""
+    """The models inside `places`: folders, and lists of folders; the first of two with the same name wins.
 
-    def __init__(self, folders: Sequence[Path | str]) -> None:
-        self.folders = tuple(Path(folder) for folder in folders)
-        self._hashes = ShortHashes()
+    Each is a diffusers folder or a single file. A list's folder also keeps what is known of the files between starts.
+    """
+
+    def __init__(self, places: Sequence[Path | str]) -> None:
+        self.where = ModelFolders(places)
+        kept = next((place.parent / FILE for place in self.where.places if place.suffix == ".txt"), None)
+        self.memory = FileMemory(kept)
+        self._described: dict[tuple[str, str], tuple[Any, ModelFile | None]] = {}
+        self._named: dict[str, Path] = {}
+        self._failed: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, settings: Settings) -> ModelIndex:
+        """The index of a studio: the settings' folders, and those that were added with `launch.py models add`."""
+        return cls([*settings.models, settings.data / LIST])
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The places it was made of."""
+        return self.where.places
 
     def list(self) -> list[ModelFile]:
         """Every model that can be described, by title; `problems` says why others can't."""
         return sorted(self._scan()[0].values(), key=lambda model: model.title.lower())
 
     def problems(self) -> list[str]:
-        """A sentence for each folder that looks like a model and can't be used."""
+        """A sentence for each folder and file that looks like a model and can't be used."""
         return self._scan()[1]
 
     def find(self, name: str) -> ModelFile:
-        """The model with this id, or the diffusers folder at this path; raise ModelError when it can't be used."""
-        for folder in self.folders:
-            if _is_plain_name(name) and (folder / name / "model_index.json").is_file():
-                model = self._describe(folder / name, name)
-                break
-        else:
-            model = self._at_path(name)
+        """The model with this id, or the folder or file at this path; raise ModelError when it can't be used."""
+        model = self._known(name) or self._searched(name)
         model.check()
         return model
 
-    def _at_path(self, name: str) -> ModelFile:
-        path = Path(name).expanduser()
-        if not _is_plain_name(name) and path.is_dir():
-            return self._describe(path.resolve(), str(path.resolve()))
-        existing = ", ".join(model.id for model in self.list()) or "none yet"
+    def _known(self, name: str) -> ModelFile | None:
+        """A model of the latest scan that is still where it was."""
+        path = self._named.get(name)
+        try:
+            return None if path is None else self._describe(find_at(path), name)
+        except OSError:
+            return None
+
+    def _searched(self, name: str) -> ModelFile:
+        if not _is_plain_name(name):
+            return self._at_path(name)
+        models, _ = self._scan()
+        if name in models:
+            return models[name]
+        if name in self._failed:
+            raise ModelError(self._failed[name])
+        existing = ", ".join(models) or "none yet"
         raise ModelError(f"There is no model called “{name}”. The models here: {existing}.")
+
+    def _at_path(self, name: str) -> ModelFile:
+        path = Path(name).expanduser() if "\0" not in name else Path()
+        if not name or not path.exists() or name in (".", ".."):
+            existing = ", ".join(model.id for model in self.list()) or "none yet"
+            raise ModelError(f"There is no model called “{name}”. The models here: {existing}.")
+        path = path.resolve()
+        return self._describe(find_at(path)._replace(listed=False), str(path))
 
     def _scan(self) -> tuple[dict[str, ModelFile], list[str]]:
         models: dict[str, ModelFile] = {}
         problems: list[str] = []
-        for folder in self.folders:
-            for index in sorted(folder.glob("*/model_index.json")):
-                if index.parent.name in models:
-                    continue
-                try:
-                    models[index.parent.name] = self._describe(index.parent, index.parent.name)
-                except ModelError as error:
-                    problems.append(str(error))
+        failed: dict[str, str] = {}
+        for found in self.where.files("checkpoint", problems):
+            name = _free_name(found, models)
+            if name is None:
+                continue
+            try:
+                model = self._describe(found, name)
+            except ModelError as error:
+                problems.append(str(error))
+                failed.setdefault(name, str(error))
+            else:
+                if model is not None:
+                    models[name] = model
+        self._named, self._failed = {name: model.path for name, model in models.items()}, failed
+        self.memory.save()
         return models, problems
 
-    def _describe(self, path: Path, model_id: str) -> ModelFile:
+    def _describe(self, found: Found, model_id: str) -> ModelFile | None:
+        """A model with its description made anew only when a file has changed; None for weights of another kind."""
+        stamp = _stamp(found)
+        known = self._described.get((found.path, model_id))
+        if known is None or known[0] != stamp:
+            model = self._folder(found, model_id) if found.folder else self._file(found, model_id)
+            known = self._described[found.path, model_id] = stamp, model
+        return known[1]
+
+    def _folder(self, found: Found, model_id: str) -> ModelFile:
+        path = Path(found.path)
         family, card, scheduler = read_folder(path)
-        size = sum(file.stat().st_size for file in path.rglob("*.safetensors") if file.is_file())
         return ModelFile(
             id=model_id,
             path=path,
             title=str(card.get("title") or path.name),
             family=family.name,
             licence=str(card.get("licence") or card.get("license") or "unknown"),
-            bytes=size,
+            bytes=sum(file.stat().st_size for file in path.rglob("*.safetensors") if file.is_file()),
             card=card,
             scheduler=scheduler,
-            _hash=self._hashes.of,
+            _sha256=self.memory.sha256,
         )
+
+    def _file(self, found: Found, model_id: str) -> ModelFile | None:
+        path = Path(found.path)
+        if found.name.lower().endswith(PICKLES):
+            raise ModelError(
+                f"{short(path)} is of a kind that can carry code, so it is never opened: "
+                "get the model as .safetensors, or convert it on a machine that you can lose."
+            )
+        facts = self.memory.facts(found.path, found.stamp, lambda: file_facts(path))
+        if "error" in facts:
+            raise ModelError(facts["error"])
+        if facts["kind"] != "checkpoint" and found.listed:
+            return None
+        if "family" not in facts:
+            raise ModelError(f"{short(path)} is no checkpoint ({facts['kind'] or 'its tensors are not known'}).")
+        card, scheduler = checkpoint_card(path, facts, found.names)
+        return ModelFile(
+            id=model_id,
+            path=path,
+            title=str(card.get("title") or path.stem),
+            family=facts["family"],
+            licence=str(card.get("licence") or "unknown"),
+            bytes=found.stat.st_size,
+            card=card,
+            scheduler=scheduler,
+            _sha256=self.memory.sha256,
+            preview=preview_of(path, found.names),
+            vae=vae_of(path, found.names),
+        )
+
+
+def _free_name(found: Found, taken: Container[str]) -> str | None:
+    """The id of a model: its folder's name, or its file's without the ending, told apart by the folder it is in."""
+    if found.folder:
+        return None if found.name in taken else found.name
+    path = Path(found.path)
+    lower = found.name.lower()
+    if lower.endswith((".vae.safetensors", ".vae.pt")) or (lower.endswith(PICKLES) and not lower.endswith(".ckpt")):
+        return None
+    names = (path.stem, f"{path.stem} ({path.parent.name})")
+    return next((name for name in names if name not in taken), None)
+
+
+def _stamp(found: Found) -> tuple[Any, ...]:
+    """What changes when anything that describes a model does."""
+    if found.folder:
+        beside = [os.path.join(found.path, name) for name in _DESCRIBING]
+    else:
+        stem = os.path.splitext(found.name)[0]
+        kept = [f"{stem}{end}" for end in _BESIDE if f"{stem}{end}" in found.names]
+        beside = [os.path.join(os.path.dirname(found.path), name) for name in kept]
+    return (found.stamp, *map(_stat, beside))
+
+
+def _stat(path: str) -> tuple[str, int, int]:
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return path, 0, 0
+    return path, stat.st_mtime_ns, stat.st_size
 
 
 def _is_plain_name(name: str) -> bool:

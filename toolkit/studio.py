@@ -114,7 +114,7 @@ class Studio:
         flags = {"data": data} if data is not None else {}
         self.settings = settings or load_settings(**flags, **({"dtype": dtype} if dtype != "auto" else {}))
         folder = Path(self.settings.data)
-        self.models = ModelIndex(self.settings.models)
+        self.models = ModelIndex.of(self.settings)
         self.plugins = plugins or Plugins(folder, given=self.settings.plugins, safe=self.settings.safe_mode)
         self.styles = self._all_styles()
         self.plugins.add_listener(self._plugins_changed)

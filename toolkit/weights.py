@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from toolkit.errors import ModelError
+from toolkit.headers import Header, HeaderError, read_header
 
-_MAX_HEADER = 100 * 1024 * 1024
 _MAX_JSON = 8 * 1024 * 1024
 _SMALL = 256 * 1024 * 1024
 
@@ -36,41 +35,18 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def check_weights(path: Path) -> None:
-    """Raise ModelError naming the file unless its safetensors header is sound and all its tensors are there.
+    """Raise ModelError naming the file unless its safetensors header is sound and all its tensors are there."""
+    header_of(path)
 
-    The format: eight bytes of header length (little endian), the header as JSON, then the tensors' bytes at the
-    offsets that the header gives.
-    """
+
+def header_of(path: Path) -> Header:
+    """A file's header; raise ModelError naming the file when it can't be read or isn't sound."""
     try:
-        stat = path.stat()
+        return read_header(path)
+    except HeaderError as error:
+        raise ModelError(f"{short(path)} is damaged: {error}. Copy the file again.") from error
     except OSError as error:
         raise ModelError(f"{short(path)} can't be read ({error.strerror}). Copy the model folder again.") from error
-    reason = _fault(path, stat.st_mtime_ns, stat.st_size)
-    if reason:
-        raise ModelError(f"{short(path)} is damaged: {reason}. Copy the file again.")
-
-
-@lru_cache(maxsize=256)
-def _fault(path: Path, mtime_ns: int, size: int) -> str | None:
-    """What is wrong with a safetensors file, None for a sound one; a changed file has another key."""
-    if size < 8:
-        return f"it has only {size} bytes"
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if length > _MAX_HEADER or length + 8 > size:
-                return f"its header would be {length} bytes long, but the file has {size}"
-            header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        ends = [tensor["data_offsets"] for tensor in header.values()]
-        needed = 8 + length + max((end for _, end in ends), default=0)
-        if any(not 0 <= start <= end for start, end in ends):
-            return "its header places a tensor outside the file"
-    except OSError as error:
-        return f"it can't be read ({error.strerror})"
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return "its header is not a safetensors header"
-    return None if needed <= size else f"it should have {needed} bytes and has {size}"
 
 
 class ShortHashes:

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     with contextlib.redirect_stdout(sys.stderr):
         for name in wanted:
             module = import_module(f"toolkit.bench.{SCENARIOS[name]}")
-            result = module.measure(ModelIndex(settings.models), args.model, args.dtype, args.runs)
+            result = module.measure(ModelIndex.of(settings), args.model, args.dtype, args.runs)
             results[name] = result.to_dict()
             print(result.line(), file=sys.stderr if args.json else output, flush=True)
     if args.json:

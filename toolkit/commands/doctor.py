@@ -127,7 +127,7 @@ def _models(found: Findings, settings: Settings) -> None:
     from toolkit.errors import ModelError
     from toolkit.models import ModelIndex
 
-    index = ModelIndex(settings.models)
+    index = ModelIndex.of(settings)
     for model in index.list():
         problem = None
         try:

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from toolkit.errors import ModelError
     from toolkit.models import ModelIndex
 
-    index = ModelIndex(settings.models)
+    index = ModelIndex.of(settings)
     problems, models = index.problems(), []
     for model in index.list():
         try:

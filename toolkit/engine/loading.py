@@ -8,18 +8,22 @@ thread, and the file's tensors are assigned to it.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from toolkit.engine.single_file import clip_tokenizer, text_tensors, unet_tensors, vae_tensors
 from toolkit.engine.text import Reader
 from toolkit.errors import ModelError
-from toolkit.families import TextEncoder
-from toolkit.models import ModelFile
+from toolkit.families import FOLDER, TextEncoder
+from toolkit.model_files import ModelFile
 from toolkit.weights import short
 
 log = logging.getLogger(__name__)
@@ -29,11 +33,14 @@ _ENCODERS = {"CLIPTextModel": CLIPTextModel, "CLIPTextModelWithProjection": CLIP
 
 
 def load_unet(model: ModelFile, dtype: torch.dtype, device: torch.device) -> UNet2DConditionModel:
+    config = model.config("unet")
     with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(model.config("unet"))
-    # The names of attention weights in files older than diffusers 0.13; the class knows which are its own.
-    tensors = unet._fix_state_dict_keys_on_load(_read(model.weights("unet")))
-    return _filled(unet, tensors, model.weights("unet"), dtype, device)
+        unet = UNet2DConditionModel.from_config(config)
+    path = model.weights("unet")
+    with _naming(path):
+        # The names of attention weights in files older than diffusers 0.13; the class knows which are its own.
+        tensors = unet_tensors(model, config) if model.single else unet._fix_state_dict_keys_on_load(load_file(path))
+    return _filled(unet, tensors, path, dtype, device)
 
 
 def load_vae(model: ModelFile, dtype: torch.dtype, device: torch.device) -> AutoencoderKL | AutoencoderTiny:
@@ -43,14 +50,27 @@ def load_vae(model: ModelFile, dtype: torch.dtype, device: torch.device) -> Auto
         raise ModelError(f"{model.id}/vae/config.json asks for {name}; it must be one of {', '.join(_VAES)}.")
     with torch.device("meta"):
         vae = _VAES[name].from_config(config)
-    tensors = vae._fix_state_dict_keys_on_load(_read(model.weights("vae")))
-    return _filled(vae, tensors, model.weights("vae"), dtype, device)
+    path = model.weights("vae")
+    with _naming(path):
+        tensors = vae_tensors(model, config) if model.single else load_file(path)
+        tensors = vae._fix_state_dict_keys_on_load(tensors)
+    return _filled(vae, tensors, path, dtype, device)
 
 
 def load_reader(model: ModelFile, part: TextEncoder, dtype: torch.dtype, device: torch.device) -> Reader:
     """A text encoder with its tokenizer; raise ModelError when they don't belong together."""
     encoder = _load_text_encoder(model, part, dtype, device)
-    return Reader(_load_tokenizer(model, part, encoder.config.vocab_size), encoder)
+    if model.single:
+        tokenizer, place = clip_tokenizer(), FOLDER / "tokenizer"
+        reader = Reader(tokenizer, encoder, pad=tokenizer.convert_tokens_to_ids(part.pad))
+    else:
+        place = model.path / part.tokenizer
+        reader = Reader(_load_tokenizer(place), encoder)
+    known, words = len(reader.tokenizer), encoder.config.vocab_size
+    if known > words or known < words // 2:
+        # A folder without its vocabulary loads as a tokenizer of a few tokens, and every prompt would be ignored.
+        raise ModelError(f"{short(place)} knows {known} tokens and the text encoder {words}. Copy the model again.")
+    return reader
 
 
 def _load_text_encoder(model: ModelFile, part: TextEncoder, dtype: torch.dtype, device: torch.device) -> Any:
@@ -61,8 +81,10 @@ def _load_text_encoder(model: ModelFile, part: TextEncoder, dtype: torch.dtype, 
     inner = getattr(encoder, "text_model", encoder)
     inner.embeddings.position_ids = torch.arange(config.max_position_embeddings).expand((1, -1))
     path = model.weights(part.component)
+    with _naming(path):
+        tensors = text_tensors(model, part, encoder) if model.single else load_file(path)
     # Files put everything under "text_model.", the class only with a projection; position numbers are no weights.
-    plain = {name.removeprefix("text_model."): value for name, value in _read(path).items()}
+    plain = {name.removeprefix("text_model."): value for name, value in tensors.items()}
     plain.pop("embeddings.position_ids", None)
     if inner is encoder:
         plain.pop("text_projection.weight", None)
@@ -71,31 +93,32 @@ def _load_text_encoder(model: ModelFile, part: TextEncoder, dtype: torch.dtype, 
     return _filled(encoder, plain, path, dtype, device)
 
 
-def _load_tokenizer(model: ModelFile, part: TextEncoder, words: int) -> CLIPTokenizer:
-    """The model's tokenizer; raise ModelError when it doesn't know the `words` that the text encoder was made for."""
-    folder = model.path / part.tokenizer
+def _load_tokenizer(folder: Path) -> CLIPTokenizer:
     try:
-        tokenizer = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+        return CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelError(f"{short(folder)} can't be read ({type(error).__name__}). Copy the model again.") from error
-    if len(tokenizer) > words or len(tokenizer) < words // 2:
-        # A folder without its vocabulary loads as a tokenizer of a few tokens, and every prompt would be ignored.
-        raise ModelError(
-            f"{short(folder)} knows {len(tokenizer)} tokens and the text encoder {words}. Copy the model again."
-        )
-    return tokenizer
 
 
-def _read(path: Path) -> dict[str, torch.Tensor]:
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file when its tensors can't be read, or aren't those that its family's names are made from."""
     try:
-        return load_file(path)
-    except Exception as error:  # safetensors raises its own type, which it does not export as a subclass of anything
+        yield
+    except (SafetensorError, OSError) as error:
         raise ModelError(f"{short(path)} is damaged ({type(error).__name__}). Copy the file again.") from error
+    except (KeyError, AttributeError, IndexError) as error:
+        raise ModelError(f"{short(path)} lacks tensors that its family has ({error}). Get the full file.") from error
 
 
 def _filled(
     module: Any, tensors: dict[str, torch.Tensor], path: Path, dtype: torch.dtype, device: torch.device
 ) -> Any:
+    """The module with a copy of the tensors: what is only mapped from a file ends the process when the file shrinks."""
+    tensors = {
+        name: tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None, copy=True)
+        for name, tensor in tensors.items()
+    }
     try:
         missing, unexpected = module.load_state_dict(tensors, strict=False, assign=True)
     except RuntimeError as error:
@@ -104,4 +127,4 @@ def _filled(
         raise ModelError(f"{short(path)} has no weights for {missing[0]} and {len(missing) - 1} more layers.")
     if unexpected:
         log.warning("%s holds %d tensors that nothing uses, such as %s", path, len(unexpected), unexpected[0])
-    return module.to(device=device, dtype=dtype).eval().requires_grad_(False)
+    return module.to(device=device).eval().requires_grad_(False)

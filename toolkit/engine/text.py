@@ -20,10 +20,11 @@ _CACHED = 256
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """One tokenizer with its text encoder."""
+    """One tokenizer with its text encoder; `pad` is the token that fills a window, None the tokenizer's own."""
 
     tokenizer: Any
     encoder: Any
+    pad: int | None = None
 
     @property
     def window(self) -> int:
@@ -34,7 +35,8 @@ class Reader:
         """Token numbers (windows, tokens), each window with its own start, end and padding."""
         tokens = self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False).input_ids
         room = self.window - 2
-        start, end, fill = (getattr(self.tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad"))
+        start, end, own = (getattr(self.tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad"))
+        fill = own if self.pad is None else self.pad
         windows = []
         for first in range(0, max(len(tokens), 1), room):
             window = [start, *tokens[first : first + room], end]

@@ -1,0 +1,52 @@
+"""What a file of weights is, told by the names of its tensors; nothing is loaded and no file name is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from toolkit.headers import Header
+
+KINDS = ("checkpoint", "vae", "lora", "embedding", "controlnet", "upscaler")
+
+_UNET = "model.diffusion_model.input_blocks.0.0.weight"
+_LORA_MARKS = (
+    ".lora_up.", ".lora_down.", ".lora_A.", ".lora_B.", ".lora.up.", ".lora.down.", ".hada_w1_a", ".lokr_w1",
+    ".lokr_w2", ".dora_scale", ".oft_blocks", ".oft_diag",
+)  # fmt: skip
+_CONTROL_MARKS = ("control_model.", "controlnet_cond_embedding.", "input_hint_block.", "lllite_unet")
+_EMBEDDING_NAMES = {"emb_params", "clip_l", "clip_g", "<concept>"}
+
+# Denoisers of families that the studio doesn't draw with, by names that only they have.
+_OTHERS: Mapping[str, str] = {
+    "double_blocks.0.img_attn": "Flux",
+    "single_stream_modulation": "Flux 2",
+    "joint_blocks.0.": "Stable Diffusion 3",
+    "txt_in.text_norm.": "Qwen-Image",
+    "cap_embedder.": "Lumina or Z-Image",
+    "txtfusion.": "Krea 2",
+    "double_layers.0.": "AuraFlow",
+    "clip_txt_mapper.": "Stable Cascade",
+    "head.modulation": "Wan",
+    "patchify_proj.": "LTX-Video",
+}
+
+
+def kind_of(header: Header) -> str | None:
+    """One of `KINDS` that tensors' names tell for sure; None for upscalers and for what the studio doesn't know."""
+    names = header.shapes
+    if _UNET in names:
+        return "checkpoint"
+    if any(mark in name for name in names for mark in _LORA_MARKS):
+        return "lora"
+    if any(name.startswith(_CONTROL_MARKS) or ".input_hint_block." in name for name in names):
+        return "controlnet"
+    if any(name.endswith(("decoder.conv_in.weight", "decoder.layers.0.weight")) for name in names):
+        return "vae"
+    if _EMBEDDING_NAMES & names.keys() or (len(names) == 1 and len(next(iter(names.values()))) in (1, 2)):
+        return "embedding"
+    return None
+
+
+def other_family(header: Header) -> str | None:
+    """The family of a denoiser that the studio can't draw with, None for one it has never heard of."""
+    return next((title for mark, title in _OTHERS.items() if any(mark in name for name in header.shapes)), None)
