@@ -10,6 +10,7 @@ from typing import Any
 import diffusers
 import torch
 
+from toolkit.engine.coalescer import Coalescer
 from toolkit.engine.decoding import Decoder
 from toolkit.engine.loading import load_reader, load_unet, load_vae
 from toolkit.engine.text import PromptEncoder
@@ -20,13 +21,14 @@ from toolkit.models import ModelFile
 
 @dataclass(eq=False)
 class Components:
-    """One model, loaded. The denoiser is called by jobs; text encoders and VAE only through `text` and `decoder`.
+    """One model, loaded: its denoiser is called through `coalescer`, text encoders and VAE by `text` and `decoder`.
 
     `bytes` is what it fills in memory, `seconds` how long it took to load.
     """
 
     model: ModelFile
     unet: Any
+    coalescer: Coalescer
     vae: Any
     text: PromptEncoder
     decoder: Decoder
@@ -95,6 +97,7 @@ def load_components(model: ModelFile, dtype: torch.dtype, device: torch.device) 
     return Components(
         model=model,
         unet=unet,
+        coalescer=Coalescer(unet),
         vae=vae,
         text=PromptEncoder(readers, model.row, model.card),
         decoder=Decoder(vae),

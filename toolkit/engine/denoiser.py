@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-Patch = Callable[[], AbstractContextManager[Any]]
+from toolkit.engine.coalescer import Patch, Turn
+from toolkit.engine.merging import Inputs
+
+Predict = Callable[[Inputs], torch.Tensor]
+Transform = Callable[[Predict, Inputs], torch.Tensor]
 
 
 class Seat(torch.nn.Module):
-    """Stands where a pipeline expects its UNet and hands each call on to the shared one.
+    """Stands where a pipeline expects its UNet and hands each call on to the job's turn at the shared one.
 
     The pipeline keeps latents, noise and the sampler's arithmetic in float32, whatever the denoiser's dtype is, so
     that a seed draws the same noise in every dtype and the steps add no rounding of their own. `patch` surrounds each
-    call with what plugins change for this job: the UNet is everybody's, so it must not stay changed in between.
+    call with what plugins change for this job (jobs of equal `patch_key` share a call); `transforms` are rows' detours,
+    the first one outermost: each gets the rest of the way and the rows, and may ask it as often as it likes.
+    `adapters` go with the rows to `Coalescer.around`; `calls` is how many calls the job's progress is counted by.
     """
 
-    def __init__(self, unet: Any, patch: Patch = nullcontext) -> None:
+    def __init__(
+        self, turn: Turn, unet: Any, *, patch: Patch | None = None, patch_key: Hashable = None,
+        transforms: Sequence[Transform] = (), adapters: Any = None, calls: int = 1,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self._patch = patch
-        object.__setattr__(self, "_unet", unet)  # not a submodule: moving or casting a seat must not touch the UNet
+        # Not submodules: moving or casting a seat must not touch the UNet.
+        object.__setattr__(self, "_turn", turn)
+        object.__setattr__(self, "_unet", unet)
+        self._patch, self._patch_key, self._adapters = patch, patch_key, adapters
+        self._calls, self._done = max(1, calls), 0
+        self._predict: Predict = self._ask
+        for transform in reversed(transforms):
+            self._predict = _detour(transform, self._predict)
         self.config = unet.config
         self.dtype = torch.float32
         self.device = unet.device
@@ -32,9 +47,33 @@ class Seat(torch.nn.Module):
         **others: Any,
     ) -> tuple[torch.Tensor]:  # fmt: skip
         """Predict for latents (rows, channels, height, width); always returns a tuple, as the pipelines ask for."""
-        dtype = self._unet.dtype
-        with self._patch():
-            predicted = self._unet(
-                sample.to(dtype), timestep, encoder_hidden_states.to(dtype), return_dict=False, **others
-            )[0]  # fmt: skip
+        times = torch.as_tensor(timestep, dtype=torch.float32, device=sample.device).reshape(-1).expand(len(sample))
+        given = {name: value for name, value in others.items() if value is not None}
+        predicted = self._predict(Inputs(sample, times, encoder_hidden_states, given))
+        self._done += 1
         return (predicted.float(),)
+
+    def _ask(self, inputs: Inputs) -> torch.Tensor:
+        dtype = self._unet.dtype
+        cast = replace(
+            inputs,
+            sample=inputs.sample.to(dtype),
+            text=inputs.text.to(dtype),
+            others={name: _cast(value, dtype) for name, value in inputs.others.items()},
+        )
+        progress = min(1.0, self._done / self._calls)
+        return self._turn.predict(cast, self._patch, self._patch_key, self._adapters, progress)
+
+
+def _detour(transform: Transform, rest: Predict) -> Predict:
+    return lambda inputs: transform(rest, inputs)
+
+
+def _cast(value: Any, dtype: torch.dtype) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.to(dtype) if value.is_floating_point() else value
+    if isinstance(value, dict):
+        return {name: _cast(one, dtype) for name, one in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value)(_cast(one, dtype) for one in value)
+    return value

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
-from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import diffusers
@@ -12,7 +13,7 @@ import torch
 
 from toolkit.engine.components import Components
 from toolkit.engine.conditioning import ConditioningPair
-from toolkit.engine.denoiser import Patch, Seat
+from toolkit.engine.denoiser import Seat
 from toolkit.engine.device import dtype_name, free_cache, out_of_memory
 from toolkit.engine.manager import PipelineManager
 from toolkit.engine.previews import Previewer, Watched
@@ -53,7 +54,9 @@ class Drawer:
             control.phase("denoising")
             plugins = self._plugins() if request.extras else None
             patch = denoising(plugins, components.unet, request) if plugins is not None else None
-            latents, batch = _in_batches(components, request, texts, control, patch or nullcontext)
+            with components.coalescer.job(job.who, job.exact, control.checkpoint) as turn:
+                seat = partial(Seat, turn, components.unet, patch=patch, patch_key=_patch_key(request, patch))
+                latents, batch = _in_batches(components, request, texts, control, seat)
             control.phase("decoding")
             pictures, notes = [], []
             for one in latents:
@@ -66,6 +69,7 @@ class Drawer:
             "device": components.device.type,
             "dtype": dtype_name(components.dtype),
             "batch": batch,
+            "company": turn.company,
             "torch": torch.__version__,
             "diffusers": diffusers.__version__,
             "model_hash": model.hash,
@@ -75,7 +79,7 @@ class Drawer:
 
 def _in_batches(
     components: Components, request: GenerationRequest, texts: ConditioningPair, control: Control,
-    patch: Patch,
+    seat: Callable[..., Seat],
 ) -> tuple[list[torch.Tensor], int]:  # fmt: skip
     """Latents of every picture, and how many were denoised together; fewer at once when memory runs out."""
     at_once = max(1, min(request.count, _AT_ONCE[components.device.type] // request.size.pixels))
@@ -85,7 +89,7 @@ def _in_batches(
         batches = -(-(request.count - len(latents)) // at_once)
         control.plan(steps_left=batches * request.sampling.steps)
         try:
-            latents.extend(_denoise(components, request, texts, control, len(latents), number, patch))
+            latents.extend(_denoise(components, request, texts, control, len(latents), number, seat))
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
@@ -101,7 +105,7 @@ def _in_batches(
 
 def _denoise(
     components: Components, request: GenerationRequest, texts: ConditioningPair, control: Control,
-    first: int, number: int, patch: Patch,
+    first: int, number: int, seat: Callable[..., Seat],
 ) -> torch.Tensor:  # fmt: skip
     """Latents (number, channels, height, width) of the pictures from index `first` on.
 
@@ -121,7 +125,7 @@ def _denoise(
         control.step(previewer.make(watched.estimate, step + 1))
         return values
 
-    pipeline = components.pipeline("text", Seat(components.unet, patch), scheduler)
+    pipeline = components.pipeline("text", seat(calls=sampling.steps), scheduler)
     return pipeline(
         **texts.pipeline_arguments(number, device),
         width=request.size.width,
@@ -133,6 +137,11 @@ def _denoise(
         output_type="latent",
         callback_on_step_end=after_step,
     ).images
+
+
+def _patch_key(request: GenerationRequest, patch: Any) -> str | None:
+    """Requests with the same options for plugins change the denoiser in the same way."""
+    return None if patch is None else json.dumps(request.extras, sort_keys=True)
 
 
 def make_scheduler(components: Components, sampler_name: str, schedule: str) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from toolkit.engine.offline import stay_offline
-from toolkit.engine.protocol import EngineJob, OnDeath, OnEvent
+from toolkit.engine.protocol import JOBS_AT_ONCE, EngineJob, OnDeath, OnEvent
 from toolkit.engine.runner import Control, Drawn, JobRunner
 from toolkit.errors import LimnerError
 from toolkit.models import ModelIndex
@@ -27,7 +27,7 @@ class InlineEngine:
     def __init__(
         self, models: ModelIndex, *, dtype: str = "auto", name: str = "inline", plugins: Plugins | None = None
     ) -> None:
-        self.capacity = 1
+        self.capacity = JOBS_AT_ONCE
         self._models, self._dtype, self._name = models, dtype, name
         self._runner = JobRunner(self._draw, self.capacity, plugins)
         self._opening = threading.Lock()

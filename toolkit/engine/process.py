@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.engine.protocol import EngineEvent, EngineJob, OnDeath, OnEvent
-from toolkit.engine.wire import Wire, pack_job, unpack_event
+from toolkit.engine.protocol import JOBS_AT_ONCE, EngineEvent, EngineJob, OnDeath, OnEvent
+from toolkit.engine.wire import Message, Wire, pack_job, unpack_event
 from toolkit.errors import EngineError
 from toolkit.jobs import JobState
 from toolkit.models import ModelIndex
@@ -40,7 +40,7 @@ class ProcessEngine:
         self, models: ModelIndex, *, dtype: str = "auto", data: Path, ready_when: Callable[[], bool] | None = None,
         plugins: Plugins | None = None,
     ) -> None:  # fmt: skip
-        self.capacity = 1
+        self.capacity = JOBS_AT_ONCE
         self.ready_when = ready_when
         self._setup = {"folders": [str(Path(folder).resolve()) for folder in models.folders], "dtype": dtype}
         self._plugins = plugins
@@ -52,7 +52,7 @@ class ProcessEngine:
         self._on_death: OnDeath | None = None
         self._worker: subprocess.Popen[bytes] | None = None
         self._wire: Wire | None = None
-        self._early: list[dict[str, Any]] = []  # what was asked before there was a worker
+        self._early: list[Message] = []  # what was asked before there was a worker
         self._active: dict[str, None] = {}
         self._stats: Mapping[str, Any] = {}
         self._started = False
@@ -77,13 +77,13 @@ class ProcessEngine:
         if closed:
             self._on_event(EngineEvent(job.id, JobState.CANCELLED))
         else:
-            self._send(pack_job(job))
+            self._send(*pack_job(job))
 
     def cancel(self, job_id: str) -> None:
         with self._lock:
-            early = [header for header in self._early if header["kind"] == "job" and header["id"] == job_id]
-            for header in early:
-                self._early.remove(header)
+            early = [one for one in self._early if one[0]["kind"] == "job" and one[0]["id"] == job_id]
+            for message in early:
+                self._early.remove(message)
                 self._active.pop(job_id, None)
         if early:
             self._on_event(EngineEvent(job_id, JobState.CANCELLED))
@@ -108,7 +108,7 @@ class ProcessEngine:
             self._send({"kind": "close"})
             _end(worker)
             self._reader.join(_CLOSE_SECONDS)  # the last events are still in the pipe
-        for header in early:
+        for header, _ in early:
             if header["kind"] == "job":
                 self._forget(header["id"])
         with self._lock:
@@ -128,14 +128,14 @@ class ProcessEngine:
         if self._wire is not None:
             self._send({"kind": "plugins", "plugins": self._plugins.handoff()})
 
-    def _send(self, header: Mapping[str, Any]) -> None:
+    def _send(self, header: Mapping[str, Any], blobs: Sequence[bytes] = ()) -> None:
         with self._lock:
             wire = self._wire
             if wire is None:
-                self._early.append(dict(header))
+                self._early.append((dict(header), list(blobs)))
                 return
         try:
-            wire.send(header)
+            wire.send(header, blobs)
         except OSError:
             log.info("the engine process is gone; its reader says so next")
 
@@ -162,8 +162,9 @@ class ProcessEngine:
         wire = Wire(worker.stdout, worker.stdin)
         try:
             plugins = self._plugins.handoff() if self._plugins is not None else None
-            for header in ({"kind": "setup", "plugins": plugins, **self._setup}, *self._early):
-                wire.send(header)
+            wire.send({"kind": "setup", "plugins": plugins, **self._setup})
+            for header, blobs in self._early:
+                wire.send(header, blobs)
         except BrokenPipeError:
             log.info("the engine process ended at once; its reader says so next")
         self._wire, self._early = wire, []

@@ -14,6 +14,9 @@ from typing import Any, Protocol
 from toolkit.jobs import JobState
 from toolkit.request import GenerationRequest
 
+# So many jobs share the denoiser's calls; more wait in the queue, where turns are fair.
+JOBS_AT_ONCE = 8
+
 
 @dataclass(frozen=True, slots=True)
 class EngineJob:

@@ -65,12 +65,19 @@ class Wire:
         return b"".join(parts)
 
 
-def pack_job(job: EngineJob) -> dict[str, Any]:
-    return {"kind": "job", "id": job.id, "request": job.request.to_dict(), "exact": job.exact}
+def pack_job(job: EngineJob) -> Message:
+    """A job as a header, and the files of its input pictures."""
+    header = {
+        "kind": "job", "id": job.id, "request": job.request.to_dict(), "exact": job.exact, "who": job.who,
+        "pictures": list(job.pictures),
+    }  # fmt: skip
+    return header, list(job.pictures.values())
 
 
-def unpack_job(header: Mapping[str, Any]) -> EngineJob:
-    return EngineJob(header["id"], GenerationRequest.from_dict(header["request"]), header["exact"])
+def unpack_job(header: Mapping[str, Any], blobs: Sequence[bytes]) -> EngineJob:
+    pictures = dict(zip(header["pictures"], blobs, strict=True))
+    request = GenerationRequest.from_dict(header["request"])
+    return EngineJob(header["id"], request, header["exact"], header["who"], pictures)
 
 
 def pack_event(event: EngineEvent) -> Message:

@@ -58,9 +58,9 @@ class Worker:
     def _obey(self) -> None:
         """Follow commands until the studio says "close" or goes away, however it goes."""
         while (message := self._wire.receive()) is not None:
-            header, _ = message
+            header, blobs = message
             if header["kind"] == "job":
-                self._engine.submit(unpack_job(header))
+                self._engine.submit(unpack_job(header, blobs))
             elif header["kind"] == "cancel":
                 self._engine.cancel(header["id"])
             elif header["kind"] == "warm":

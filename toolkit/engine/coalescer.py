@@ -1,0 +1,270 @@
+"""Many jobs, one denoiser call: whatever waits at the same moment is predicted together.
+
+Each job runs diffusers' own pipeline on its own thread. Where the pipeline calls its UNet it calls the job's seat,
+which hands the rows in here and waits; one thread takes all rows that wait, calls the denoiser once and hands the
+results back. Jobs join and leave between any two steps, whatever their sampler, step, prompt, guidance or mode.
+
+    coalescer = Coalescer(unet)
+    with coalescer.job(who="ann", checkpoint=control.checkpoint) as turn:
+        pipeline = components.pipeline("text", Seat(turn, unet), scheduler)
+        latents = pipeline(prompt_embeds=…, output_type="latent", …).images
+
+A job counts as running from its first call to the end of the `with`, so encoding and decoding belong outside of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import torch
+
+from toolkit.engine.device import free_cache, out_of_memory
+from toolkit.engine.merging import Inputs, rules_for
+
+log = logging.getLogger(__name__)
+
+MOST_ROWS = {"cpu": 16, "mps": 16, "cuda": 32}
+# A call waits for its company while others keep arriving, at most so long; a slow denoiser is worth a longer wait.
+_GAP, _GAP_SHARE = 0.003, 0.1
+_LONGEST_WAIT, _WAIT_SHARE = 0.02, 0.25
+_LOOK = 0.25
+_IDLE = 2.0
+
+Patch = Callable[[], AbstractContextManager[Any]]
+
+
+@dataclass(eq=False)
+class Call:
+    """One job's rows, waiting to be predicted. `progress` in [0, 1] is how far the job's steps are."""
+
+    turn: Turn
+    inputs: Inputs
+    key: Hashable
+    patch: Patch | None
+    adapters: Any
+    progress: float
+    arrived: float = field(default_factory=time.monotonic)
+    done: threading.Event = field(default_factory=threading.Event)
+    result: torch.Tensor | None = None
+    error: BaseException | None = None
+
+    @property
+    def rows(self) -> int:
+        return self.inputs.rows
+
+
+Around = Callable[[Sequence[Call]], AbstractContextManager[Any]]
+
+
+class Turn:
+    """A job's place at the denoiser, from its first call to its last; used by the job's thread alone.
+
+    `company` is the largest number of jobs that shared one of its calls, `rows` the largest batch it was part of.
+    """
+
+    def __init__(self, coalescer: Coalescer, who: str, exact: bool, checkpoint: Callable[[], None]) -> None:
+        self._coalescer, self.who, self.exact, self._checkpoint = coalescer, who, exact, checkpoint
+        self.active = False
+        self.company = self.rows = 0
+
+    @property
+    def merges(self) -> bool:
+        """Whether this job's calls may be joined with those of others."""
+        return self._coalescer.rules is not None and not self.exact
+
+    def predict(
+        self, inputs: Inputs, patch: Patch | None = None, patch_key: Hashable = None, adapters: Any = None,
+        progress: float = 0.0,
+    ) -> torch.Tensor:  # fmt: skip
+        """The denoiser's prediction (rows, channels, height, width) for these rows.
+
+        `patch` surrounds the call; jobs whose `patch_key` is equal share it. Raises what the denoiser raises for these
+        rows, and whatever the job's checkpoint raises while they wait.
+        """
+        key = (self._key(inputs), patch_key if patch_key is not None or patch is None else id(patch))
+        call = Call(self, inputs, (*key, getattr(adapters, "apart", None)), patch, adapters, progress)
+        self._coalescer._take(call)
+        while not call.done.wait(_LOOK):
+            try:
+                self._checkpoint()
+            except BaseException:
+                self._coalescer._withdraw(call)
+                raise
+        if call.error is not None:
+            raise call.error
+        return call.result
+
+    def _key(self, inputs: Inputs) -> Hashable:
+        signature = self._coalescer.rules.signature(inputs) if self.merges else None
+        return id(self) if signature is None else signature
+
+
+class Coalescer:
+    """One denoiser and the calls that wait for it.
+
+    `around` holds factories of context managers that surround every joined call and see its parts: what changes the
+    denoiser for some rows only, such as LoRA, is switched there.
+    """
+
+    def __init__(self, denoiser: Any, most_rows: int | None = None) -> None:
+        self.denoiser, self.rules = denoiser, rules_for(denoiser)
+        self.most_rows = most_rows or MOST_ROWS.get(denoiser.device.type, 16)
+        self.around: list[Around] = []
+        self.batches = self.calls = 0
+        self._changed = threading.Condition()
+        self._waiting: list[Call] = []
+        self._turns: set[Turn] = set()
+        self._served: dict[str, float] = defaultdict(float)
+        self._thread: threading.Thread | None = None
+        self._names = count(1)
+        self._last_arrival = 0.0
+        self._usual = 0.0
+
+    @contextmanager
+    def job(
+        self, who: str = "owner", exact: bool = False, checkpoint: Callable[[], None] = lambda: None
+    ) -> Iterator[Turn]:
+        """A place for one job; `checkpoint` is called while it waits and may raise to leave, `exact` shares nothing."""
+        turn = Turn(self, who, exact, checkpoint)
+        with self._changed:
+            others = [self._served[other.who] for other in self._turns if other.who != who]
+            if not any(other.who == who for other in self._turns):
+                # Nobody saves up turns by staying away, and nobody pays for what they drew while alone.
+                self._served[who] = min(others, default=0.0)
+            self._turns.add(turn)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name=f"denoiser-{next(self._names)}", daemon=True)
+                self._thread.start()
+        try:
+            yield turn
+        finally:
+            with self._changed:
+                self._turns.discard(turn)
+                self._changed.notify_all()
+
+    @property
+    def running(self) -> int:
+        """How many jobs have a place now."""
+        return len(self._turns)
+
+    def _take(self, call: Call) -> None:
+        with self._changed:
+            call.turn.active = True
+            self._waiting.append(call)
+            self._last_arrival = call.arrived
+            self._changed.notify_all()
+
+    def _withdraw(self, call: Call) -> None:
+        with self._changed:
+            if call in self._waiting:
+                self._waiting.remove(call)
+            self._changed.notify_all()
+
+    def _serve(self) -> None:
+        """The denoiser's thread: lives while there are jobs, and a moment longer."""
+        with torch.no_grad():
+            while (calls := self._next()) is not None:
+                began = time.monotonic()
+                self._predict(calls)
+                self._usual = time.monotonic() - began
+                for call in calls:
+                    self._served[call.turn.who] += call.rows
+                    call.turn.company = max(call.turn.company, len({id(other.turn) for other in calls}))
+                    call.turn.rows = max(call.turn.rows, sum(other.rows for other in calls))
+                    call.done.set()
+
+    def _next(self) -> list[Call] | None:
+        """The calls to predict together, as soon as waiting longer is not worth it; None when all jobs have gone."""
+        with self._changed:
+            while True:
+                if not self._waiting:
+                    if not self._changed.wait(_IDLE) and not self._turns and not self._waiting:
+                        self._thread = None
+                        self._served.clear()
+                        return None
+                    continue
+                left = self._patience()
+                if left <= 0:
+                    return self._choose()
+                self._changed.wait(left)
+
+    def _patience(self) -> float:
+        """Seconds to go on waiting for the other running jobs."""
+        if len(self._waiting) >= sum(turn.active for turn in self._turns):
+            return 0.0
+        now = time.monotonic()
+        gap = self._last_arrival + max(_GAP, _GAP_SHARE * self._usual)
+        longest = self._waiting[0].arrived + max(_LONGEST_WAIT, _WAIT_SHARE * self._usual)
+        return min(gap, longest) - now
+
+    def _choose(self) -> list[Call]:
+        """The call of the person least served, and what may join it, up to `most_rows`."""
+        order = sorted(self._waiting, key=lambda call: (self._served[call.turn.who], call.arrived))
+        chosen = [order[0]]
+        for call in order[1:]:
+            if call.key == order[0].key and sum(one.rows for one in chosen) + call.rows <= self.most_rows:
+                chosen.append(call)
+        self._waiting = [call for call in self._waiting if call not in chosen]
+        return chosen
+
+    def _predict(self, calls: list[Call]) -> None:
+        """Give each call its result or its error; what fails together is tried in parts: only the cause fails."""
+        try:
+            results = self._forward(calls)
+        except (
+            Exception
+        ) as error:  # the job thread's boundary, one thread further: the error goes to the job it belongs to
+            self._split(calls, error)
+            return
+        for call, result in zip(calls, results, strict=True):
+            call.result = result
+
+    def _split(self, calls: list[Call], error: Exception) -> None:
+        rows = sum(call.rows for call in calls)
+        memory = out_of_memory(error)
+        if memory:
+            free_cache(self.denoiser.device)
+            self.most_rows = max(1, rows // 2)
+            log.warning("out of memory with %d rows at once; going on with at most %d", rows, self.most_rows)
+        if len(calls) > 1:
+            middle = len(calls) // 2
+            self._predict(calls[:middle])
+            self._predict(calls[middle:])
+        elif memory and rows > 1 and self.rules is not None:
+            self._by_halves(calls[0], error)
+        else:
+            calls[0].error = error
+
+    def _by_halves(self, call: Call, error: Exception) -> None:
+        """One job's rows in two calls; the rows of a guided step need not be in one."""
+        middle = call.rows // 2
+        halves = [
+            Call(call.turn, self.rules.cut(call.inputs, *ends), call.key, call.patch, call.adapters, call.progress)
+            for ends in ((0, middle), (middle, call.rows))
+        ]
+        for half in halves:
+            self._predict([half])
+        call.error = next((half.error for half in halves if half.error is not None), None)
+        if call.error is None:
+            call.result = torch.cat([half.result for half in halves])
+
+    def _forward(self, calls: list[Call]) -> list[torch.Tensor]:
+        inputs = self.rules.join([call.inputs for call in calls]) if self.rules else calls[0].inputs
+        self.batches, self.calls = self.batches + 1, self.calls + len(calls)
+        with ExitStack() as surrounding:
+            for around in self.around:
+                surrounding.enter_context(around(calls))
+            if calls[0].patch is not None:
+                surrounding.enter_context(calls[0].patch())
+            predicted = self.denoiser(
+                inputs.sample, inputs.timestep, inputs.text, return_dict=False, **inputs.others
+            )[0]  # fmt: skip
+        return list(predicted.split([call.rows for call in calls]))
