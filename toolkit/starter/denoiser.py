@@ -30,7 +30,7 @@ def build_denoiser() -> UNet2DConditionModel:
     )  # fmt: skip
 
 
-def _timesteps(count: int) -> torch.Tensor:
+def spread_timesteps(count: int) -> torch.Tensor:
     """Half evenly spread, half leaning to the noisy end, where place and colour are decided."""
     spread = (torch.arange(count) + torch.rand(count)) / count
     lean = torch.rand(count) < 0.5
@@ -86,7 +86,7 @@ class DenoiserTraining:
         part = self.budget.spent / self.budget.seconds
         clean, captions = self.cache.batch(self.size, max(0.15, 0.8 - 2 * part), self.rng)
         captions = ["" if self.rng.random() < CAPTION_DROPOUT else text for text in captions]
-        steps = _timesteps(self.size)
+        steps = spread_timesteps(self.size)
         alpha = self.alphas[steps][:, None, None, None]
         noise = torch.randn_like(clean)
         noised = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise

@@ -2,12 +2,12 @@
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from toolkit.starter.world import PLACES, Scene, table
+from toolkit.starter.world import PLACES, Scene, Thing, table
 
 Colour = tuple[int, int, int]
 INK = (24, 24, 30)
@@ -145,7 +145,8 @@ SHAPES: dict[str, Callable[[Pen, Colour], None]] = {
 }  # fmt: skip
 
 
-def _jitter(colour: Colour, rng: random.Random, amount: int) -> Colour:
+def jitter(colour: Colour, rng: random.Random, amount: int) -> Colour:
+    """The colour moved by up to `amount` in each channel."""
     return tuple(max(0, min(255, value + rng.randint(-amount, amount))) for value in colour)
 
 
@@ -161,9 +162,10 @@ def stripe(colour: Colour) -> Colour:
     return shade(colour, 0.82) if sum(colour) > 240 else tuple(value + 34 for value in colour)
 
 
-def _background(scene: Scene, rng: random.Random, side: int) -> Image.Image:
+def background_image(scene: Scene, rng: random.Random, side: int) -> Image.Image:
+    """What lies behind the things."""
     colours = table(scene.style, ground=True)
-    base = _jitter(colours[scene.background], rng, 7)
+    base = jitter(colours[scene.background], rng, 7)
     image = Image.new("RGB", (side, side), base)
     draw = ImageDraw.Draw(image)
     if scene.kind == "gradient":
@@ -176,16 +178,15 @@ def _background(scene: Scene, rng: random.Random, side: int) -> Image.Image:
             draw.rectangle([x, 0, x + width - 1, side], fill=stripe(base))
     elif scene.kind == "ground":
         top = int(side * rng.uniform(0.68, 0.74))
-        draw.rectangle([0, top, side, side], fill=_jitter(colours[scene.ground], rng, 7))
+        draw.rectangle([0, top, side, side], fill=jitter(colours[scene.ground], rng, 7))
     return image
 
 
-def draw_scene(scene: Scene, rng: random.Random, side: int = 256) -> np.ndarray:
-    """The scene as uint8 pixels (side, side, 3), with small random differences of place, size and colour from `rng`."""
-    big = side * 2
-    image = _background(scene, rng, big)
-    draw = ImageDraw.Draw(image)
-    colours = table(scene.style)
+Spot = tuple[float, float, float]
+
+
+def place_things(scene: Scene, rng: random.Random, side: int) -> Iterator[tuple[Thing, Spot]]:
+    """Each thing with its centre and half size in pixels, drawn at random as it is asked for."""
     for index, thing in enumerate(scene.things):
         if len(scene.things) == 2:
             (x, y), half = ((0.27, 0.73)[index], 0.5), rng.uniform(0.16, 0.195)
@@ -194,6 +195,29 @@ def draw_scene(scene: Scene, rng: random.Random, side: int = 256) -> np.ndarray:
             half = rng.uniform(0.17, 0.2) if thing.place else rng.uniform(0.25, 0.29)
             half = {"big": rng.uniform(0.36, 0.4), "small": rng.uniform(0.13, 0.16)}.get(thing.size, half)
         x, y = x + rng.uniform(-0.02, 0.02), y + rng.uniform(-0.02, 0.02)
-        pen = Pen(draw, x * big, y * big, half * big, scene.style == "outline")
-        SHAPES[thing.kind](pen, _jitter(colours[thing.colour], rng, 9))
+        yield thing, (x * side, y * side, half * side)
+
+
+def place_anywhere(scene: Scene, rng: random.Random, side: int) -> Iterator[tuple[Thing, Spot]]:
+    """Each thing wherever it fits and of any size; the first of two stays the left one."""
+    for index, thing in enumerate(scene.things):
+        room = 1 / len(scene.things)
+        half = rng.uniform(0.13, 0.46 if room == 1 else 0.22)
+        reach = min(half * 1.05, room / 2)
+        x, y = rng.uniform(reach, room - reach) + index * room, rng.uniform(reach, 1 - reach)
+        yield thing, (x * side, y * side, half * side)
+
+
+def draw_scene(scene: Scene, rng: random.Random, side: int = 256, place=place_things) -> np.ndarray:
+    """The scene as uint8 pixels (side, side, 3), with small random differences of place, size and colour from `rng`.
+
+    The same `rng` gives the same lines whatever the colours.
+    """
+    big = side * 2
+    image = background_image(scene, rng, big)
+    draw = ImageDraw.Draw(image)
+    colours = table(scene.style)
+    for thing, (x, y, half) in place(scene, rng, big):
+        pen = Pen(draw, x, y, half, scene.style == "outline")
+        SHAPES[thing.kind](pen, jitter(colours[thing.colour], rng, 9))
     return np.asarray(image.resize((side, side), Image.Resampling.BOX))

@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
@@ -10,6 +11,12 @@ from toolkit.starter.drawing import draw_scene
 from toolkit.starter.world import Scene, sample_scene
 
 VAE_SEED, TRAIN_SEED, JUDGE_SEED, EVALUATION_SEED = 100_000_000, 200_000_000, 300_000_000, 900_000_000
+
+
+def on_all_cores(task: Callable, items: Iterable) -> list:
+    """`task` of each item, in order; as many processes as cores."""
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(task, items, chunksize=32))
 
 
 def _render_chunk(seeds: list[int], options: dict) -> tuple[list[Scene], np.ndarray]:
