@@ -33,7 +33,7 @@ def load_denoiser(folder: Path = FOLDER) -> UNet2DConditionModel:
 
 
 def add_lora(model: UNet2DConditionModel, rank: int, layers: str) -> list[torch.nn.Parameter]:
-    """Adds an adapter of one rank in every layer matched, so that any loader takes its scale as 1; gives its weights."""
+    """Adds an adapter, of one rank so that any loader takes its scale as 1; its weights come back."""
     torch.manual_seed(0)
     model.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=layers, init_lora_weights="gaussian"))
     return [weight for weight in model.parameters() if weight.requires_grad]

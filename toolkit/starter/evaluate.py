@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import DiffusionPipeline, StableDiffusionPipeline
+from PIL.Image import Image
 
 from toolkit.starter.autoencoder import psnr
 from toolkit.starter.captions import caption
@@ -67,16 +68,21 @@ def prompts(
     return found
 
 
-def draw(pipeline: StableDiffusionPipeline, texts: list[str], seeds: list[int]) -> list[np.ndarray]:
-    """One uint8 picture (256, 256, 3) for each text and seed, in batches of 8."""
+def draw(
+    pipeline: DiffusionPipeline, texts: list[str], seeds: list[int], images: list[Image] | None = None, **options: Any
+) -> list[np.ndarray]:
+    """One uint8 picture (256, 256, 3) for each text and seed, in batches of 8; `options` go to the pipeline.
+
+    `images` are the pictures it works from, one for each text.
+    """
+    options = {"num_inference_steps": STEPS, "guidance_scale": GUIDANCE} | options
     pictures = []
     for start in range(0, len(texts), BATCH):
         part = slice(start, start + BATCH)
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds[part]]
-        images = pipeline(
-            texts[part], num_inference_steps=STEPS, guidance_scale=GUIDANCE, generator=generators, output_type="np"
-        ).images
-        pictures += list((images * 255).round().astype(np.uint8))
+        given = {"image": images[part]} if images else {}
+        found = pipeline(texts[part], generator=generators, output_type="np", **given, **options).images
+        pictures += list((found * 255).round().astype(np.uint8))
     return pictures
 
 
