@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import ModelError
+from toolkit.jobs import OWNER
+from toolkit.prepare import MAX_STEPS
 from toolkit.samplers import SAMPLERS
 from toolkit.styles import PLACE, load_sizes
+from webui.tabs import page_tabs
 
 if TYPE_CHECKING:
+    from toolkit.jobs import Who
     from toolkit.models import ModelFile
     from toolkit.studio import Studio
     from toolkit.styles import Style
@@ -18,7 +22,7 @@ SIZES = Path(__file__).resolve().parent.parent / "presets" / "sizes.toml"
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 
 
-def catalogue(studio: Studio) -> dict[str, Any]:
+def catalogue(studio: Studio, who: Who) -> dict[str, Any]:
     """Everything to choose from, and the sentences about presets that were skipped. Reads files, so it may block."""
     problems = list(studio.styles.problems)
     models = studio.models.list()
@@ -31,6 +35,12 @@ def catalogue(studio: Studio) -> dict[str, Any]:
             for s in SAMPLERS
         ],
         "examples": [example for model in models for example in _examples(model)],
+        "tabs": [
+            {"id": tab.id, "title": tab.title}
+            for tab in page_tabs(studio)
+            if who.role == OWNER.role or not tab.owner_only
+        ],
+        "max_steps": MAX_STEPS if who.role == OWNER.role else studio.limits.visitor_steps,
         "problems": problems,
     }
 

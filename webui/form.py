@@ -11,9 +11,24 @@ import re
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping
 
+from toolkit.adapters import controls_from, loras_from
 from toolkit.errors import RequestError
+from toolkit.finishing import extras_from, steps_from
 from toolkit.geometry import Size
 from toolkit.request import STARTER, GenerationRequest
+from toolkit.starts import (
+    FromText,
+    Inpaint,
+    Outpaint,
+    Refine,
+    Start,
+    Variation,
+    option_from_dict,
+    option_to_dict,
+    pictures_of,
+    start_from_dict,
+    start_to_dict,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +102,71 @@ def _styles(value: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _json(field: str, value: Any, usual: Any) -> Any:
+    """What a hidden input holds for the page's scripts; `usual` when it is empty."""
+    text = _text(value).strip()
+    try:
+        return json.loads(text) if text else usual
+    except (ValueError, RecursionError):
+        raise RequestError(field, f"The page holds “{text[:40]}” for “{field}”, which can’t be read: choose it again.")
+
+
+def _written(plain: Any) -> tuple[str]:
+    return (json.dumps(plain, ensure_ascii=False) if plain else "",)
+
+
+def _start(value: Any) -> Start:
+    start = start_from_dict(_json("start", value, {"kind": "text"}))
+    names = pictures_of(start)
+    if names and not names[0]:
+        raise RequestError("start.image", "Choose the picture to begin with: drop, paste or pick one.")
+    if isinstance(start, Inpaint) and not start.mask:
+        raise RequestError("start.mask", "Paint over what should change in the picture; nothing is painted yet.")
+    if isinstance(start, Outpaint) and not any((start.left, start.top, start.right, start.bottom)):
+        raise RequestError("start", "Pull a side of the frame outwards, or type how many pixels to add to it.")
+    return start
+
+
+def _start_shown(start: Start) -> tuple[str]:
+    return _written({} if isinstance(start, FromText) else start_to_dict(start))
+
+
+def _variation(seed: Any, strength: Any) -> Variation | None:
+    number = _whole("variation.seed", "Variation seed")(seed)
+    share = _number("variation.strength", "Variation strength")(strength)
+    if number is None and share is not None:
+        raise RequestError("variation.seed", "A variation strength needs a variation seed: type one, or empty both.")
+    if number is None:
+        return None
+    return Variation(number) if share is None else Variation(number, share)
+
+
+def _variation_shown(variation: Variation | None) -> tuple[str, str]:
+    return ("", "") if variation is None else (str(variation.seed), str(variation.strength))
+
+
+def _refine(value: Any) -> Refine | None:
+    plain = _json("refine", value, None)
+    return None if plain is None else option_from_dict("refine", plain)
+
+
+def _refine_shown(refine: Refine | None) -> tuple[str]:
+    # A pass with nothing but defaults is still a pass.
+    return ("" if refine is None else json.dumps(option_to_dict(refine)),)
+
+
+def _rescale(value: Any) -> float:
+    return _number("sampling.rescale", "Rescale")(value) or 0.0
+
+
+def _listed(field: str, read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: read(_json(field, value, ()))
+
+
+def _list_shown(values: Any) -> tuple[str]:
+    return _written([value.to_dict() for value in values])
+
+
 def _alone(value: Any) -> tuple[Any, ...]:
     return (value,)
 
@@ -107,7 +187,21 @@ TABLE: tuple[Link, ...] = (
     Link("seed", ("seed",), _whole("seed", "Seed"), _shown),
     Link("sampling.sampler", ("sampler",), _auto, _alone),
     Link("sampling.schedule", ("schedule",), _auto, _alone),
+    Link("sampling.eta", ("eta",), _number("sampling.eta", "Eta"), _shown),
+    Link("sampling.clip_skip", ("clip_skip",), _whole("sampling.clip_skip", "Clip skip"), _shown),
+    Link("sampling.rescale", ("rescale",), _rescale, lambda value: (str(value) if value else "",)),
+    Link("variation", ("variation_seed", "variation_strength"), _variation, _variation_shown),
+    Link("start", ("start",), _start, _start_shown),
+    Link("tile", ("tile",), _text, _alone),
+    Link("refine", ("refine",), _refine, _refine_shown),
+    Link("loras", ("loras",), _listed("loras", loras_from), _list_shown),
+    Link("controls", ("controls",), _listed("controls", controls_from), _list_shown),
+    Link("draft", ("draft",), lambda value: _text(value) == "yes", lambda draft: ("yes" if draft else "",)),
+    Link("finish", ("finish",), _listed("finish", steps_from), _list_shown),
+    Link("extras", ("extras",), lambda value: extras_from(_json("extras", value, {})), _written),
 )
+# What the page's own controls choose; these inputs are never seen, and hold JSON or one word.
+HIDDEN = ("styles", "start", "tile", "refine", "loras", "controls", "draft", "finish", "extras")
 NAMES: tuple[str, ...] = tuple(name for link in TABLE for name in link.names)
 FIELD_OF: Mapping[str, str] = {name: link.field for link in TABLE for name in link.names}
 

@@ -19,7 +19,7 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from toolkit.jobs import OWNER
+from toolkit.jobs import OWNER, Who
 from webui.visitors import Keys, new_visitor
 
 Scope = MutableMapping[str, Any]
@@ -30,9 +30,11 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 SAFE_METHODS = frozenset({"GET", "HEAD"})
-KIB = 1024
-MAX_BODY = 1024 * KIB
-MAX_PICTURE_BODY = 20 * 1024 * KIB
+KIB, MIB = 1024, 1024 * 1024
+MAX_BODY = MIB
+MAX_PICTURE_BODY = 20 * MIB
+# What the owner may begin a picture with; a visitor's is held to the size of every other picture.
+MAX_INPUT_BODY = 100 * MIB
 MAX_DRAIN = 2 * MAX_PICTURE_BODY
 DRAIN_SECONDS = 10
 COOKIE_SECONDS = 365 * 86400
@@ -48,7 +50,7 @@ OPEN_TO_WRITE = re.compile(r"/gradio_api/(queue/join|reset|component_server|run/
 OURS = re.compile(r"/limner/.*")
 FOREIGN_FILE = re.compile(r"/gradio_api/file=\s*([a-z][a-z0-9+.-]*:|[/\\]{2})", re.IGNORECASE)
 NOT_FOR_US = re.compile(rb"x-forwarded-.*|forwarded|x-real-ip|x-direct-url|x-original-.*|x-gradio-.*|x-ip-token")
-PICTURE_UPLOAD = "/limner/read-settings"
+PICTURE_UPLOADS = frozenset({"/limner/read-settings", "/limner/inputs"})
 
 ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
@@ -92,28 +94,35 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            return await self.app(scope, receive, send)
-        if scope["type"] != "http":
-            return await send({"type": "websocket.close", "code": 1008})
+            await self.app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         try:
             self._check_address(scope, headers)
             token = _query(scope).get("t") if scope["path"] == "/" else None
             if token is not None and scope["method"] in SAFE_METHODS:
-                return await _decorated(self._start(token[0]), scope, receive, send)
+                await _decorated(self._start(token[0]), scope, receive, send)
+                return
             self._check_path(scope)
             who = self._who(headers)
             self._check_session(scope, who or new_visitor())
-            limit = MAX_PICTURE_BODY if scope["path"] == PICTURE_UPLOAD else MAX_BODY
+            limit = _limit(scope["path"], who)
             if int(headers.get("content-length") or 0) > limit:
                 raise Refused(413, _too_large(limit))
         except Refused as refused:
             if refused.status == 413:
                 await _drain(receive)
             response = PlainTextResponse(str(refused), refused.status, headers={"connection": "close"})
-            return await _decorated(response, scope, receive, send)
+            await _decorated(response, scope, receive, send)
+            return
         except ValueError:
-            return await _decorated(PlainTextResponse("That is no request.", 400), scope, receive, send)
+            await _decorated(PlainTextResponse("That is no request.", 400), scope, receive, send)
+            return
         cookie = None
         if who is None:
             who = new_visitor()
@@ -147,7 +156,7 @@ class Guard:
             raise Refused(404, "There is nothing here.")
 
     def _check_session(self, scope: Scope, who: Any) -> None:
-        """Gradio hands a session's answers to whoever knows its name; here it is the first to use it, and nobody else."""
+        """Gradio hands a session's answers to whoever knows its name; here it is the first to use it, nobody else."""
         found = re.fullmatch(r"/gradio_api/heartbeat/([^/]+)/?", scope["path"])
         session = found[1] if found else None
         if scope["path"].rstrip("/") == "/gradio_api/queue/data":
@@ -185,8 +194,15 @@ def _query(scope: Scope) -> dict[str, list[str]]:
     return parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
 
 
+def _limit(path: str, who: Who | None) -> int:
+    """The bytes that a body may have."""
+    if path == "/limner/inputs" and who == OWNER:
+        return MAX_INPUT_BODY
+    return MAX_PICTURE_BODY if path in PICTURE_UPLOADS else MAX_BODY
+
+
 def _too_large(limit: int) -> str:
-    return f"That is larger than the {limit // (1024 * KIB)} MB that the studio takes here."
+    return f"That is larger than the {limit // MIB} MB that the studio takes here."
 
 
 async def _decorated(response: Response, scope: Scope, receive: Receive, send: Send) -> None:

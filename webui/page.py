@@ -12,6 +12,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from webui.create_tab import build_create
+from webui.tabs import build_pages
 from webui.theme import LimnerTheme
 from webui.view import head, shell
 
@@ -26,6 +27,7 @@ def build_page(studio: Studio) -> gr.Blocks:
     with gr.Blocks(title="Limner", analytics_enabled=False, fill_width=True) as page:
         shell("top")
         build_create(studio, page)
+        build_pages(studio)
         shell("bottom")
     return page
 

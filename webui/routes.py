@@ -2,14 +2,15 @@
 
 GET  /limner/state                   {"engine": {"state", "note"}, "role", "jobs": [job]}
 GET  /limner/events                  server-sent events; each is that same whole state, at most four a second
-POST /limner/jobs                    {"request": {…}, "exact": false} → {"id"}; 4xx {"field", "error"} and nothing queued
+POST /limner/jobs                    {"request": {…}, "exact": false} → {"id"}; 4xx {"field", "error"}, nothing queued
 POST /limner/jobs/{id}/cancel        stop within a step;  POST /limner/jobs/{id}/again  the same as a new job → {"id"}
 GET  /limner/pictures?search=&before=&limit=   {"pictures": [picture], "next": id or null, "count"}, newest first
 GET  /limner/pictures/{id}.png       the saved file itself (?download=1 to save it);  …/{id}/thumb  256 pixels
 DELETE /limner/pictures/{id}         hides it;  POST /limner/pictures/{id}/restore  takes that back
 POST /limner/read-settings           a picture file as the body → {"request", "facts", "sentences"}
 POST /limner/words                   {"prompt", "model"} → {"unknown": [word], "sentence"}
-GET  /limner/catalogue               styles, sizes, models, samplers, examples, problems
+GET  /limner/catalogue               styles, sizes, models, samplers, examples, tabs, problems
+     /limner/inputs…, …/{id}/outside the pictures that people bring: see webui/inputs.py
 
 A browser keeps at most six connections to one host, and an open event stream is one of them: a page that is hidden
 closes its stream and opens it again when it is looked at.
@@ -18,52 +19,46 @@ closes its stream and opens it again when it is looked at.
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from toolkit.errors import LimnerError, MetadataError, ModelError, NotAdmitted, RequestError, StorageError
+from toolkit.errors import MetadataError, RequestError
 from toolkit.jobs import JobState
 from toolkit.metadata import read_settings
 from toolkit.request import GenerationRequest
+from webui.answers import NOTHING, Answer, Missing, answered, body_of, mapping, media_type, picture_file, reply
 from webui.catalogue import catalogue, example_file, unknown
-from webui.feed import Feed, dump, picture_view
+from webui.feed import Feed, picture_view
 from webui.guard import MAX_PICTURE_BODY
+from webui.inputs import Inputs
 from webui.visitors import who_of
 
 if TYPE_CHECKING:
     from toolkit.studio import Job, Studio
 
-log = logging.getLogger(__name__)
-
 PAGE_OF_PICTURES = 60
 HEARTBEAT = 15.0
 KEEP = {"cache-control": "private, max-age=31536000, immutable"}
-NOTHING = "There is nothing here."
-
-Answer = Callable[[Request], Awaitable[Response]]
-
-
-class Missing(LimnerError):
-    """What was asked for isn't there, or isn't this person's: both sound the same from outside."""
 
 
 def limner_routes(studio: Studio, feed: Feed) -> list[Route]:
     """All routes under /limner of one studio; the guard must stand in front of them."""
-    desk = Desk(studio, feed)
+    desk, inputs = Desk(studio, feed), Inputs(studio)
     table: list[tuple[str, str, Answer]] = [
         ("GET", "/limner/state", desk.state),
         ("POST", "/limner/jobs", desk.submit),
         ("POST", "/limner/jobs/{id}/cancel", desk.cancel),
         ("POST", "/limner/jobs/{id}/again", desk.again),
         ("GET", "/limner/pictures", desk.pictures),
+        ("POST", "/limner/inputs", inputs.add),
+        ("GET", "/limner/inputs/{sha}.png", inputs.get),
         ("GET", "/limner/pictures/{id}.png", desk.picture),
+        ("GET", "/limner/pictures/{id}/outside", inputs.outside),
         ("GET", "/limner/pictures/{id}/thumb", desk.thumb),
         ("DELETE", "/limner/pictures/{id}", desk.delete),
         ("POST", "/limner/pictures/{id}/restore", desk.restore),
@@ -75,32 +70,6 @@ def limner_routes(studio: Studio, feed: Feed) -> list[Route]:
     ]
     routes = [Route(path, answered(answer), methods=[method]) for method, path, answer in table]
     return [Route("/limner/events", Events(feed), methods=["GET"]), *routes]
-
-
-def answered(answer: Answer) -> Answer:
-    """Turn our errors into {"field", "error"} with a fitting status; anything else is logged and told in one sentence."""
-
-    async def wrapped(request: Request) -> Response:
-        try:
-            return await answer(request)
-        except NotAdmitted as error:
-            headers = {"retry-after": f"{error.retry_after:.0f}"} if error.retry_after else {}
-            plain = {"field": error.field, "error": str(error), "retry_after": error.retry_after}
-            return reply(plain, 429 if error.retry_after else 403, headers)
-        except RequestError as error:
-            return reply({"field": error.field, "error": str(error)}, 422)
-        except Missing as error:
-            return reply({"field": None, "error": str(error)}, 404)
-        except (MetadataError, ModelError, StorageError) as error:
-            field, status = {MetadataError: ("file", 422), ModelError: ("model", 422)}.get(type(error), (None, 507))
-            return reply({"field": field, "error": str(error)}, status)
-        except ClientDisconnect:
-            return Response(status_code=400)
-        except Exception:  # page boundary: the person gets a sentence, the log gets the traceback
-            log.exception("%s %s failed", request.method, request.url.path)
-            return reply({"field": None, "error": "Something went wrong in the studio; its log says what."}, 500)
-
-    return wrapped
 
 
 class Desk:
@@ -189,8 +158,7 @@ class Desk:
         return reply(await asyncio.to_thread(unknown, self._studio, prompt[:10_000], model))
 
     async def catalogue(self, request: Request) -> Response:
-        who_of(request)
-        return reply(await asyncio.to_thread(catalogue, self._studio))
+        return reply(await asyncio.to_thread(catalogue, self._studio, who_of(request)))
 
     async def style_preview(self, request: Request) -> Response:
         style = self._studio.styles.styles.get(request.path_params["id"])
@@ -246,36 +214,3 @@ class Events:
 async def _until_gone(receive: Any) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def reply(plain: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(dump(plain), status, {"cache-control": "no-store", **(headers or {})}, "application/json")
-
-
-def picture_file(path: Path | None) -> Response:
-    if path is None or not path.is_file():
-        raise Missing(NOTHING)
-    return FileResponse(path, headers={"cache-control": "private, max-age=3600"})
-
-
-def media_type(picture: bytes) -> str:
-    return {b"\xff\xd8": "image/jpeg", b"\x89P": "image/png"}.get(picture[:2], "image/webp")
-
-
-def mapping(value: Any, field: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise RequestError(field, f"“{field}” must be a set of named values.")
-    return value
-
-
-async def body_of(request: Request, known: set[str]) -> Mapping[str, Any]:
-    """The JSON object of a request's body, with `known` names only."""
-    raw = await request.body()
-    try:
-        plain = json.loads(raw)
-        dump(plain)  # refuses what no answer could ever carry: NaN, halves of surrogate pairs
-    except (ValueError, RecursionError) as error:
-        raise RequestError("request", "That is no JSON text the studio can read.") from error
-    for name in sorted(set(mapping(plain, "request")) - known):
-        raise RequestError(name, f"There is no setting called “{name}”.")
-    return plain

@@ -11,7 +11,9 @@ from pathlib import Path
 import gradio as gr
 
 SHELLS = Path(__file__).parent / "shells"
-STYLE_SHEETS = ("tokens", "gradio", "layout", "buttons", "controls", "stage", "lists", "dialogs")
+STYLE_SHEETS = (
+    "tokens", "gradio", "layout", "buttons", "controls", "start", "canvas", "stage", "compare", "lists", "dialogs",
+)  # fmt: skip
 SCRIPTS = Path(__file__).parent / "assets" / "js"
 # All at once, or a browser would learn of each only from the one that asks for it.
 MODULES = tuple(sorted(path.stem for path in SCRIPTS.glob("*.js") if not path.stem.endswith(".worker")))

@@ -7,6 +7,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from webui import form
+
 READY = "html[data-limner=ready]"
 
 
@@ -65,25 +67,11 @@ class Desk:
         expect(self.finished).to_have_count(count, timeout=seconds * 1000)
 
     def values(self) -> dict[str, str]:
-        names = [
-            "prompt",
-            "negative",
-            "styles",
-            "model",
-            "width",
-            "height",
-            "count",
-            "steps",
-            "guidance",
-            "seed",
-            "sampler",
-            "schedule",
-        ]
         before, now = None, self.page.evaluate("window.limner.values()")
         while now != before:  # Gradio tells the scripts a moment after the input has changed
             self.page.wait_for_timeout(400)
             before, now = now, self.page.evaluate("window.limner.values()")
-        return dict(zip(names, now, strict=True))
+        return dict(zip(form.NAMES, now, strict=True))
 
     def jobs(self) -> list[dict[str, Any]]:
         """This person's jobs as the studio tells them, oldest first."""

@@ -15,12 +15,17 @@ from PIL import Image, ImageDraw
 
 from toolkit.engine.protocol import EngineJob, OnDeath, OnEvent, Picture
 from toolkit.engine.runner import Control, Drawn, JobRunner
+from toolkit.errors import EngineError
 from toolkit.geometry import Size
+from toolkit.masking import filled, fitting_mask, paste_back, untouched
 from toolkit.models import ModelIndex
+from toolkit.resizing import extended, resized
 from toolkit.samplers import find_sampler
+from toolkit.starts import AsIs, FromImage, Inpaint, Outpaint
 
 if TYPE_CHECKING:
     from toolkit.plugins.plugins import Plugins
+    from toolkit.request import GenerationRequest
 
 _COLOURS = {
     "red": "#e4433d", "orange": "#f4913a", "yellow": "#f7cf46", "green": "#55a85b", "teal": "#2f9c95",
@@ -73,20 +78,74 @@ class SketchEngine:
         if request.sampling.sampler != "auto":
             find_sampler(request.sampling.sampler)
         control.phase("encoding")
-        size = request.size or Size(256, 256)
-        pictures = [paint(request.prompt, (request.seed or 0) + index, size) for index in range(request.count)]
+        facts: dict[str, Any] = {"engine": "sketch", "dtype": "none", "device": "cpu", "batch": 1}
+        pictures = [started(job, index, facts) for index in range(request.count)]
         control.phase("denoising")
         for step in range(1, control.steps + 1):
             if control.stopped.wait(self._step_seconds):
                 control.checkpoint()
             control.step(tuple(_preview(picture, step / control.steps) for picture in pictures))
         control.phase("decoding")
-        drawn = tuple(Picture(size.width, size.height, picture.tobytes()) for picture in pictures)
-        return Drawn(drawn, {"engine": "sketch", "dtype": "none", "device": "cpu", "batch": 1})
+        drawn = tuple(Picture(*picture.size, picture.tobytes()) for picture in pictures)
+        return Drawn(drawn, facts)
 
 
-def paint(prompt: str, seed: int, size: Size) -> Image.Image:
-    """A picture of coloured shapes, one for each word that is not a colour; the last colour is the background."""
+def started(job: EngineJob, index: int, facts: dict[str, Any]) -> Image.Image:
+    """Picture `index` of a job, painted over what it starts from; `facts` are given what metadata says of it."""
+    start, request = job.request.start, job.request
+    match start:
+        case AsIs():
+            return _input(job, start.image)
+        case FromImage():
+            size = _final(request, request.size or Size(256, 256))
+            under = resized(_input(job, start.image), size, start.resize)
+            return Image.blend(under, _painted(request, index, size), start.strength)
+        case Inpaint():
+            under = _input(job, start.image)
+            mask = fitting_mask(_input(job, start.mask), Size(*under.size))
+        case Outpaint():
+            picture = _input(job, start.image)
+            under = extended(picture, start.left, start.top, start.right, start.bottom)
+            mask = Image.new("L", under.size, 255)
+            corner = (start.left, start.top)
+            mask.paste(0, (*corner, start.left + picture.width, start.top + picture.height))
+        case _:
+            return _painted(request, index, _final(request, request.size or Size(256, 256)))
+    facts["untouched"] = untouched(under, mask)
+    ground = filled(under, mask) if start.fill == "fill" else under
+    over = Image.blend(ground, _painted(request, index, Size(*under.size)), start.strength * 0.7)
+    return paste_back(under, over, mask, start.feather)
+
+
+def _input(job: EngineJob, sha: str) -> Image.Image:
+    if sha not in job.pictures:
+        raise EngineError("The picture that this starts from did not reach the engine.")
+    with Image.open(io.BytesIO(job.pictures[sha]), formats=["PNG"]) as image:
+        image.load()
+        return image
+
+
+def _final(request: GenerationRequest, size: Size) -> Size:
+    scale = request.refine.scale if request.refine is not None else 1.0
+    return Size(round(size.width * scale), round(size.height * scale)).snap(8)
+
+
+def _painted(request: GenerationRequest, index: int, size: Size) -> Image.Image:
+    seed, variation = request.seed or 0, request.variation
+    turned = None if variation is None else (variation.seed + index, variation.strength)
+    return paint(request.prompt, seed if turned else seed + index, size, turned, request.tile)
+
+
+def paint(
+    prompt: str, seed: int, size: Size, turned: tuple[int, float] | None = None, tile: str = ""
+) -> Image.Image:  # fmt: skip
+    """A picture of coloured shapes, one for each word that is not a colour; the last colour is the background.
+
+    `turned` (seed, strength) moves the shapes towards where that other seed has them; with `tile` ("x", "y", "xy")
+    what leaves the picture on one side comes back on the other.
+    """
+    other = random.Random(f"{prompt}\n{turned[0]}") if turned else None
+    share = turned[1] if turned else 0.0
     chance = random.Random(f"{prompt}\n{seed}")
     words = [word.strip(".,;:!?()").lower() for word in prompt.split()]
     colours = [_COLOURS[word] for word in words if word in _COLOURS] or chance.sample(list(_COLOURS.values()), 3)
@@ -97,13 +156,20 @@ def paint(prompt: str, seed: int, size: Size) -> Image.Image:
     pen = ImageDraw.Draw(picture)
     for number, word in enumerate(things):
         colour = colours[number % len(colours)]
-        radius = min(size) * chance.uniform(0.14, 0.3)
-        x, y = (side * chance.uniform(0.25, 0.75) for side in size)
+        own = [chance.uniform(0.14, 0.3), chance.uniform(0.25, 0.75), chance.uniform(0.25, 0.75)]
         corners = _SHAPES.get(word, chance.choice([0, 3, 4, 5, 6, 10]))
-        if corners == 0:
-            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
-        else:
-            pen.polygon(_polygon(x, y, radius, corners, chance.uniform(0, 360)), fill=colour)
+        turn = chance.uniform(0, 360)
+        if other is not None:
+            theirs = [other.uniform(0.14, 0.3), other.uniform(0.25, 0.75), other.uniform(0.25, 0.75)]
+            own = [one + (two - one) * share for one, two in zip(own, theirs, strict=True)]
+        radius = min(size) * own[0]
+        for across in (-size.width, 0, size.width) if "x" in tile else (0,):
+            for down in (-size.height, 0, size.height) if "y" in tile else (0,):
+                x, y = size.width * own[1] + across, size.height * own[2] + down
+                if corners == 0:
+                    pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+                else:
+                    pen.polygon(_polygon(x, y, radius, corners, turn), fill=colour)
     return picture
 
 

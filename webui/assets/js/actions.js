@@ -1,31 +1,59 @@
-// What can be done with one picture; the same row of buttons stands under the stage and in the large view.
+// What can be done with one picture; the same rows of buttons stand under the stage and in the large view.
 
 import { api, pictureUrl } from "./api.js";
+import { before } from "./compare.js";
 import { button, icon, make } from "./dom.js";
 import { promptOf } from "./drawing.js";
 import { put, putRequest } from "./form.js";
-import { state, tell } from "./store.js";
-import { failed, say, toast } from "./toast.js";
+import { useIn } from "./inputs.js";
+import { remove } from "./removal.js";
+import { tell } from "./store.js";
+import { failed, toast } from "./toast.js";
+import { refined, varied } from "./variations.js";
 
-export function actionsFor(picture, { onGone } = {}) {
+// `onUse` is called when the page goes on with the picture elsewhere, so that a large view can close; `see` shows it
+// another way, "compare" or "repeat".
+export function actionsFor(picture, { onGone, onUse, see } = {}) {
+  const go = (action) => () => { onUse?.(); action(); };
+  const group = (label, ...buttons) => make("div.lm-act", { role: "group", "aria-label": label }, make("span.lm-act-name", { "aria-hidden": "true" }, label), ...buttons);
+  const small = (label, name, title, onclick) => make("button.lm-quiet", { type: "button", "aria-label": name, title, onclick }, label);
   const download = make(
     "a.lm-quiet", { href: `${pictureUrl(picture.id)}?download=1`, download: "", title: "Save the picture’s own file" },
     icon("download"), make("span", {}, "Download"),
   );
   return [
-    button("Draw again", "again", () => redraw(picture.request, true), { title: "Draw this very picture again" }),
-    button("New seed", "dice", () => redraw({ ...picture.request, seed: undefined }, false), { title: "The same settings, another picture" }),
-    button("Use settings", "sliders", () => useSettings(picture), { title: "Put all of its settings into the form" }),
-    button("Use seed", "seed", () => useSeed(picture), { title: "Put its seed into the form" }),
-    button("Copy prompt", "copy", () => copy(promptOf(picture.request)), { title: "Copy what was typed" }),
-    download,
-    button("Delete", "trash", () => remove(picture, onGone), { title: "Delete, with a chance to undo" }),
+    make("div.lm-acts", {},
+      group("Vary",
+        small("Subtle", "Vary subtle", "Four pictures close to this one", go(() => ask(varied(picture, "subtle")))),
+        small("Strong", "Vary strong", "Four pictures that go their own way from this one", go(() => ask(varied(picture, "strong"))))),
+      group("Refine",
+        small("× 1.5", "Refine × 1.5", "The same picture half as large again, with finer detail", go(() => ask(refined(picture, 1.5)))),
+        small("× 2", "Refine × 2", "The same picture twice as large, with finer detail", go(() => ask(refined(picture, 2))))),
+      group("Use in",
+        small("Rework", "Use in Rework", "Begin the next picture with this one", go(() => useIn("rework", picture))),
+        small("Inpaint", "Use in Inpaint", "Change a part of it, or extend it", go(() => useIn("inpaint", picture)))),
+      ...looks(picture, see, group, small)),
+    make("div.lm-acts.lm-acts-quiet", {},
+      button("Draw again", "again", () => ask([picture.request, true]), { title: "Draw this very picture again" }),
+      button("New seed", "dice", () => ask([{ ...picture.request, seed: undefined }, false]), { title: "The same settings, another picture" }),
+      button("Use settings", "sliders", () => useSettings(picture), { title: "Put all of its settings into the form" }),
+      button("Use seed", "seed", () => useSeed(picture), { title: "Put its seed into the form" }),
+      button("Copy prompt", "copy", () => copy(promptOf(picture.request)), { title: "Copy what was typed" }),
+      download,
+      button("Delete", "trash", () => remove(picture, onGone), { title: "Delete, with a chance to undo" })),
   ];
 }
 
-async function redraw(request, exact) {
+function looks(picture, see, group, small) {
+  const ways = [];
+  if (before(picture)) ways.push(small("Before and after", "See before and after", "Beside the picture it was made from", () => see("compare")));
+  if (picture.request.tile) ways.push(small("3 × 3", "See it repeat", "The picture beside itself, to look for seams", () => see("repeat")));
+  return ways.length ? [group("See", ...ways)] : [];
+}
+
+async function ask([request, exact]) {
   try {
-    const { id } = await api.draw(request, exact);
+    const { id } = await api.draw(await request, exact);
     tell("asked", id);
   } catch (refusal) { failed(refusal); }
 }
@@ -51,39 +79,4 @@ export async function copy(text) {
     box.remove();
   }
   toast("The prompt is copied.");
-}
-
-const bus = "BroadcastChannel" in window ? new BroadcastChannel("limner") : null;
-
-export async function remove(picture, onGone) {
-  try {
-    await api.remove(picture.id);
-  } catch (refusal) { failed(refusal); return; }
-  gone({ id: picture.id, gone: true });
-  onGone?.();
-  say("The picture is deleted.");
-  toast("The picture is deleted.", {
-    action: "Undo",
-    seconds: 10,
-    onAction: async () => {
-      try {
-        await api.restore(picture.id);
-        gone({ id: picture.id, gone: false });
-        say("The picture is back.");
-      } catch (refusal) { failed(refusal); }
-    },
-  });
-}
-
-function gone(change) {
-  bus?.postMessage(change);
-  tell("gone", change);
-}
-
-if (bus) bus.onmessage = (event) => tell("gone", event.data);
-
-export const deleted = new Set();
-export function trackDeleted(on) {
-  on("gone", ({ id, gone: away }) => { if (away) deleted.add(id); else deleted.delete(id); });
-  return state;
 }

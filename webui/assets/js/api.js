@@ -34,8 +34,12 @@ export const api = {
   remove: (picture) => ask("DELETE", `pictures/${id(picture)}`),
   restore: (picture) => ask("POST", `pictures/${id(picture)}/restore`),
   words: (prompt, model) => ask("POST", "words", JSON.stringify({ prompt, model })),
+  bring: (file, { kind = "image", name = "" } = {}) => ask("POST", `inputs?kind=${kind}&name=${id(name)}`, file, "application/octet-stream"),
+  bringSaved: (picture) => ask("POST", `inputs?picture=${id(picture)}`),
+  outside: (picture) => ask("GET", `pictures/${id(picture)}/outside`),
   readSettings: (file) => ask("POST", "read-settings", file, "application/octet-stream"),
 };
 
 export const pictureUrl = (picture) => `/limner/pictures/${id(picture)}.png`;
+export const inputUrl = (sha) => `/limner/inputs/${id(sha)}.png`;
 export const thumbUrl = (picture) => `/limner/pictures/${id(picture)}/thumb`;

@@ -6,22 +6,37 @@ import { model, on, remembered, state } from "./store.js";
 
 export function startChoices() {
   on("form catalogue", render);
-  const toggle = byId("lm-numbers-toggle");
-  const open = (wish) => {
-    toggle.setAttribute("aria-expanded", String(wish));
-    document.body.dataset.numbers = wish ? "open" : "closed";
-    remembered.set("numbers", wish);
-  };
-  toggle.addEventListener("click", () => open(toggle.getAttribute("aria-expanded") !== "true"));
-  on("open-numbers", () => open(true));
-  open(remembered.get("numbers") === true);
+  ["numbers", "advanced"].forEach(fold);
   for (const [name, size] of Object.entries(STEPS)) {
     input(name).inputMode = "decimal";
     input(name).addEventListener("keydown", (event) => stepBy(event, name, size));
   }
 }
 
-const STEPS = { steps: 1, guidance: 0.5, width: 8, height: 8, seed: 1, count: 1 };
+const STEPS = { steps: 1, guidance: 0.5, width: 8, height: 8, seed: 1, count: 1, eta: 0.1, clip_skip: 1, rescale: 0.1, variation_seed: 1, variation_strength: 0.05 };
+const PATTERNS = [
+  { key: "", label: "Off", title: "The picture doesn’t repeat" },
+  { key: "x", label: "↔", title: "Repeats sideways, without a seam" },
+  { key: "y", label: "↕", title: "Repeats up and down, without a seam" },
+  { key: "xy", label: "✢", title: "Repeats to all sides, without a seam" },
+];
+const LARGER = [
+  { key: "", label: "Off", title: "The picture in its size" },
+  { key: "1.5", label: "× 1.5", title: "A second pass, half as large again, with finer detail" },
+  { key: "2", label: "× 2", title: "A second pass, twice as large, with finer detail" },
+];
+
+function fold(name) {
+  const toggle = byId(`lm-${name}-toggle`);
+  const open = (wish) => {
+    toggle.setAttribute("aria-expanded", String(wish));
+    document.body.dataset[name] = wish ? "open" : "closed";
+    remembered.set(name, wish);
+  };
+  toggle.addEventListener("click", () => open(toggle.getAttribute("aria-expanded") !== "true"));
+  on(`open-${name}`, () => open(true));
+  open(remembered.get(name) === true);
+}
 
 // The boxes hold text, so that wrong numbers can be answered; arrows still count up and down.
 function stepBy(event, name, size) {
@@ -40,15 +55,24 @@ function render() {
   const count = number("count") ?? 1;
   radios(byId("lm-count"), [1, 2, 4].map((each) => ({ key: each, label: String(each), title: each === 1 ? "One picture" : `${each} pictures at once` })), count, (key) => put({ count: key }));
   shapes(chosen);
+  radios(byId("lm-tile"), PATTERNS, state.values.tile ?? "", (key) => put({ tile: key }));
+  radios(byId("lm-refine"), LARGER, scale(), (key) => put({ refine: key ? JSON.stringify({ ...refine(), scale: Number(key) }) : "" }));
   summary(chosen, usual);
 }
+
+function refine() {
+  try { return state.values.refine ? JSON.parse(state.values.refine) : null; } catch (broken) { return null; }
+}
+
+// Twice is the studio's usual, which a request leaves out.
+const scale = () => (refine() ? String(refine().scale ?? 2) : "");
 
 function quality(usual) {
   const steps = number("steps") ?? usual;
   const levels = [
     { key: "draft", label: "Draft", steps: Math.max(2, Math.round(usual * 0.4)), title: "Quick and rough, to find an idea" },
     { key: "standard", label: "Standard", steps: usual, title: "The model’s own number of steps" },
-    { key: "fine", label: "Fine", steps: Math.round(usual * 1.75), title: "Slower and cleaner, for the final picture" },
+    { key: "fine", label: "Fine", steps: Math.min(Math.round(usual * 1.75), state.catalogue?.max_steps ?? 150), title: "Slower and cleaner, for the final picture" },
   ];
   const now = levels.find((level) => level.steps === steps)?.key ?? "";
   radios(byId("lm-quality"), levels, now, (key) => put({ steps: key === "standard" ? null : levels.find((level) => level.key === key).steps }));
@@ -89,4 +113,7 @@ function summary(chosen, usual) {
   if (seed) parts.push(`seed ${seed}`);
   if (sampler && sampler !== "auto") parts.push(state.catalogue?.samplers.find((one) => one.name === sampler)?.label ?? sampler);
   setText(byId("lm-numbers-note"), parts.join(" · "));
+  const { clip_skip, eta, rescale, variation_seed } = state.values;
+  const further = [clip_skip && `clip skip ${clip_skip}`, eta && `eta ${eta}`, rescale && `rescale ${rescale}`, variation_seed && `variation ${variation_seed}`];
+  setText(byId("lm-advanced-note"), further.filter(Boolean).join(" · "));
 }

@@ -4,12 +4,16 @@ import { api } from "./api.js";
 import { byId, make } from "./dom.js";
 import { samplerLabel } from "./drawing.js";
 import { input, put, valuesFor } from "./form.js";
+import { beginWith } from "./inputs.js";
+import { current } from "./starts.js";
 import { model, state } from "./store.js";
 import { failed, toast } from "./toast.js";
 
 const LABELS = {
   prompt: "Prompt", negative: "Leave out", styles: "Styles", model: "Model", size: "Size", count: "Pictures",
-  steps: "Steps", guidance: "Guidance", seed: "Seed", sampler: "Sampler", schedule: "Schedule",
+  steps: "Steps", guidance: "Guidance", seed: "Seed", sampler: "Sampler", schedule: "Schedule", eta: "Eta",
+  clip_skip: "Clip skip", rescale: "Rescale", variation: "Variation", start: "Begins with", tile: "Repeats",
+  refine: "Refined", loras: "LoRAs", controls: "Control", draft: "Draft", finish: "Finishing", extras: "Extras",
 };
 
 export function startDrop() {
@@ -19,7 +23,11 @@ export function startDrop() {
   const veil = byId("lm-drop");
   const carriesFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
   // `dragleave` comes for every element that is crossed; only the one that leaves the window ends it.
-  document.addEventListener("dragenter", (event) => { if (carriesFile(event)) veil.hidden = false; }, true);
+  document.addEventListener("dragenter", (event) => {
+    if (!carriesFile(event)) return;
+    veil.firstElementChild.textContent = current() ? "Drop a picture to begin with it" : "Drop a picture to read its settings";
+    veil.hidden = false;
+  }, true);
   document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) veil.hidden = true; }, true);
   document.addEventListener("dragover", (event) => { if (carriesFile(event)) event.preventDefault(); }, true);
   document.addEventListener("drop", (event) => {
@@ -27,7 +35,8 @@ export function startDrop() {
     if (!carriesFile(event)) return;
     event.preventDefault();
     event.stopPropagation();
-    if (event.dataTransfer.files[0]) readFile(event.dataTransfer.files[0]);
+    const [file] = event.dataTransfer.files;
+    if (file) (current() ? beginWith : readFile)(file);
   }, true);
 }
 
@@ -40,12 +49,19 @@ async function readFile(file) {
 }
 
 // Two values of the form are one setting for a person: the size.
-const merged = ({ width, height, ...rest }) => ({ ...rest, size: width && height ? [width, height] : null });
-const names = { size: ["width", "height"] };
+const merged = ({ width, height, variation_seed, variation_strength, ...rest }) => ({
+  ...rest,
+  size: width && height ? [width, height] : null,
+  variation: variation_seed ? `seed ${variation_seed}, strength ${variation_strength || 0.2}` : "",
+});
+const names = { size: ["width", "height"], variation: ["variation_seed", "variation_strength"] };
+const STARTS = { image: "another picture", inpaint: "a part of another picture", outpaint: "a smaller picture", as_is: "a finished picture" };
+const TILES = { x: "sideways", y: "up and down", xy: "to all sides" };
 
 function compare(fileName, found, sentences) {
   const [now, then] = [merged(state.values), merged(found)];
-  const changes = Object.keys(LABELS).filter((name) => worded(name, now[name]) !== worded(name, then[name]));
+  const differ = (name) => worded(name, now[name]) !== worded(name, then[name]) || plainly(now[name]) !== plainly(then[name]);
+  const changes = Object.keys(LABELS).filter(differ);
   const form = make("form.lm-compare", { method: "dialog" });
   const boxes = new Map();
   form.append(make("p.lm-dim", {}, changes.length ? `${fileName} was drawn with other settings than those in the form. Take over:` : `${fileName} was drawn with exactly the settings in the form.`));
@@ -70,7 +86,19 @@ function compare(fileName, found, sentences) {
   (changes.length ? apply : close).focus();
 }
 
+// What scripts hold is JSON, which two writers may space differently; the rest is compared as it is worded.
+function plainly(value) {
+  if (typeof value !== "string" || !/^[[{]/.test(value)) return "";
+  try { return JSON.stringify(JSON.parse(value)); } catch (words) { return ""; }
+}
+
 function worded(name, value) {
+  const plain = ["start", "refine", "loras", "controls", "finish", "extras"].includes(name) && value ? JSON.parse(value) : null;
+  if (name === "start") return STARTS[plain?.kind] ?? "the prompt alone";
+  if (name === "refine") return plain ? `× ${plain.scale ?? 2}` : "no";
+  if (name === "tile") return TILES[value] ?? "no";
+  if (["loras", "controls", "finish"].includes(name)) return plain?.map((one) => one.name ?? one.kind).join(", ") || "none";
+  if (name === "extras") return plain ? Object.keys(plain).join(", ") : "none";
   if (name === "size") return value ? value.join(" × ") : (model()?.native_size.join(" × ") ?? "auto");
   if (name === "styles") return JSON.parse(value || "[]").map((id) => state.catalogue?.styles.find((style) => style.id === id)?.name ?? id).join(", ") || "none";
   if (name === "model") return state.catalogue?.models.find((one) => one.id === value)?.title ?? value;

@@ -4,15 +4,29 @@ import { byId, make } from "./dom.js";
 import { remembered, state, tell } from "./store.js";
 import { failed } from "./toast.js";
 
-const NAMES = ["prompt", "negative", "styles", "model", "width", "height", "count", "steps", "guidance", "seed", "sampler", "schedule"];
+const NAMES = [
+  "prompt", "negative", "styles", "model", "width", "height", "count", "steps", "guidance", "seed", "sampler", "schedule",
+  "eta", "clip_skip", "rescale", "variation_seed", "variation_strength", "start", "tile", "refine", "loras", "controls",
+  "draft", "finish", "extras",
+];
+// Only scripts set these, so what stands here is always newer than what Gradio has (webui/form.py names the same).
+const HIDDEN = ["styles", "start", "tile", "refine", "loras", "controls", "draft", "finish", "extras"];
 const INPUT_OF = {
   prompt: "prompt", negative: "negative", model: "model", size: "width", count: "count", seed: "seed",
   "sampling.steps": "steps", "sampling.guidance": "guidance", "sampling.sampler": "sampler", "sampling.schedule": "schedule",
+  "sampling.eta": "eta", "sampling.clip_skip": "clip_skip", "sampling.rescale": "rescale",
+  "variation.seed": "variation_seed", "variation.strength": "variation_strength",
 };
+// Where an error about something chosen elsewhere is shown, by the first word of its field.
+const PLACE_OF = { start: "lm-start", loras: "lm-loras-place", controls: "lm-controls-place", finish: "lm-finishing-place" };
+
+// Functions that are awaited before a request goes out, each given the values and free to change them.
+export const beforeDrawing = [];
 
 let restored = false;
 let start = {}; // the values of a fresh page
 
+const withHidden = (values) => ({ ...values, ...Object.fromEntries(HIDDEN.map((name) => [name, state.values[name] ?? ""])) });
 const named = (values) => Object.fromEntries(NAMES.map((name, at) => [name, values[at]]));
 
 // ---- called by Gradio's events (webui/create_tab.py)
@@ -28,7 +42,7 @@ export const bridge = {
   },
   changed(values) {
     if (!restored) return;
-    const next = named(values);
+    const next = withHidden(named(values));
     const names = NAMES.filter((name) => next[name] !== state.values[name]);
     state.values = next;
     remembered.set("form", next);
@@ -36,6 +50,14 @@ export const bridge = {
     tell("form");
   },
   values: () => NAMES.map((name) => state.values[name]),
+  async asking(values) {
+    let next = withHidden(named(values));
+    for (const wait of beforeDrawing) await wait(next);
+    next = withHidden(next);
+    // What begins inside of a picture has its size, and neither repeats nor grows.
+    if (/"kind": ?"(inpaint|outpaint)"/.test(next.start)) next = { ...next, width: "", height: "", tile: "", refine: "" };
+    return NAMES.map((name) => next[name]);
+  },
   wish: () => wishes.text,
   filled(answer) { wishes.done?.(answer); },
   answered(answer) {
@@ -59,7 +81,7 @@ export function put(changes) {
   state.values = { ...state.values, ...changes };
   Object.keys(changes).forEach((name) => clearError(name));
   remembered.set("form", state.values);
-  byId("lm-put").click();
+  if (Object.keys(changes).some((name) => !HIDDEN.includes(name))) byId("lm-put").click();
   tell("form");
 }
 
@@ -91,6 +113,12 @@ export const draw = () => byId("lm-draw").click();
 export function showError({ field, error }) {
   clearErrors();
   const name = INPUT_OF[field];
+  const elsewhere = byId(PLACE_OF[field?.split(".")[0]]);
+  if (elsewhere && !elsewhere.hidden && elsewhere.childElementCount) {
+    elsewhere.append(make("p.lm-error", { role: "alert", id: `lm-error-${elsewhere.id}` }, error));
+    elsewhere.scrollIntoView({ block: "nearest" });
+    return;
+  }
   const block = name && byId(`lm-f-${name}`);
   if (!block) {
     const place = byId("lm-form-error");
@@ -99,7 +127,7 @@ export function showError({ field, error }) {
     byId("lm-shell-prompt").scrollIntoView({ block: "nearest" });
     return;
   }
-  if (byId("lm-numbers").contains(block)) tell("open-numbers");
+  for (const fold of ["numbers", "advanced"]) if (byId(`lm-${fold}`).contains(block)) tell(`open-${fold}`);
   block.querySelector(".lm-error")?.remove();
   block.append(make("p.lm-error", { role: "alert", id: `lm-error-${name}` }, error));
   const element = input(name);
@@ -113,9 +141,11 @@ function clearError(name) {
   const shown = name === "height" ? "width" : name;
   byId(`lm-error-${shown}`)?.remove();
   input(shown)?.removeAttribute("aria-invalid");
+  byId(`lm-error-${PLACE_OF[name]}`)?.remove();
   if (name === "prompt" || name === "styles") byId("lm-form-error").hidden = true;
 }
 
 function clearErrors() {
   NAMES.forEach(clearError);
+  Object.values(PLACE_OF).forEach((id) => byId(`lm-error-${id}`)?.remove());
 }

@@ -1,7 +1,8 @@
 // Starts the page: once Gradio has put the shells in place, each part fills its own.
 
-import { trackDeleted } from "./actions.js";
 import { api } from "./api.js";
+import { startBegin } from "./begin.js";
+import { startCanvas } from "./canvas.js";
 import { startChoices } from "./choices.js";
 import { byId, dressIcons } from "./dom.js";
 import { startDrop } from "./drop.js";
@@ -9,19 +10,23 @@ import { startEngine } from "./engine.js";
 import { startExamples } from "./examples.js";
 import { follow } from "./feed.js";
 import { bridge, input } from "./form.js";
+import { startInputs } from "./inputs.js";
 import { startJobs } from "./jobs.js";
 import { startKeys } from "./keys.js";
 import { startLightbox } from "./lightbox.js";
 import { startRecent } from "./recent.js";
+import { trackDeleted } from "./removal.js";
 import { showFirst, startStage } from "./stage.js";
+import { startStarts } from "./starts.js";
 import { on, state, tell } from "./store.js";
 import { startStyles } from "./styles.js";
+import { startTabs } from "./tabs.js";
 import { startTheme } from "./theme.js";
 import { failed } from "./toast.js";
 import { startWords } from "./words.js";
 
-const SHELLS = ["lm-engine", "lm-chips", "lm-stop", "lm-quality", "lm-styles", "lm-numbers-toggle", "lm-stage", "lm-jobs", "lm-tiles", "lm-toasts"];
-const INPUTS = ["prompt", "negative", "model", "steps", "guidance", "width", "height", "seed", "count", "sampler", "schedule"];
+const SHELLS = ["lm-engine", "lm-chips", "lm-tabs", "lm-start", "lm-finishing-place", "lm-advanced-toggle", "lm-easel", "lm-stop", "lm-quality", "lm-styles", "lm-numbers-toggle", "lm-stage", "lm-jobs", "lm-tiles", "lm-toasts"];
+const INPUTS = ["prompt", "negative", "model", "steps", "guidance", "width", "height", "seed", "count", "sampler", "schedule", "clip_skip", "variation_strength"];
 
 function shells() {
   return new Promise((resolve) => {
@@ -50,7 +55,7 @@ async function start() {
   await shells();
   dressIcons();
   trackDeleted(on);
-  for (const part of [startTheme, startEngine, startStage, startJobs, startLightbox, startChoices, startStyles, startWords, startExamples, startDrop, startKeys]) part();
+  for (const part of [startTheme, startStarts, startTabs, startInputs, startCanvas, startBegin, startEngine, startStage, startJobs, startLightbox, startChoices, startStyles, startWords, startExamples, startDrop, startKeys]) part();
   Object.assign(window.limner, bridge);
   window.limner.isReady(bridge);
   if (state.catalogue) tell("catalogue");

@@ -1,10 +1,10 @@
 // Recent pictures, newest first: pages of thumbnails that come as one scrolls, and a search in their prompts.
 
-import { deleted, remove } from "./actions.js";
 import { api, thumbUrl } from "./api.js";
 import { byId, make, setText } from "./dom.js";
 import { promptOf } from "./drawing.js";
 import { openLightbox } from "./lightbox.js";
+import { deleted, remove } from "./removal.js";
 import { on } from "./store.js";
 
 const recent = { pictures: [], next: null, search: "", loading: null, started: false };
@@ -97,7 +97,7 @@ function tile(picture) {
 
 function enlarge(picture) {
   const pictures = there();
-  openLightbox(pictures, pictures.indexOf(picture), recent.next ? async () => { await more(); return there(); } : null);
+  openLightbox(pictures, pictures.indexOf(picture), { more: recent.next ? async () => { await more(); return there(); } : null });
 }
 
 // One tab stop for the whole wall; arrows go through it.

@@ -1,10 +1,12 @@
 // The stage: the drawing that is being watched, from the first preview to the finished pictures.
 
-import { actionsFor, deleted } from "./actions.js";
+import { actionsFor } from "./actions.js";
 import { api, pictureUrl } from "./api.js";
+import { before, compared, masked, proof } from "./compare.js";
 import { button, byId, icon, make, setText } from "./dom.js";
 import { duration, factsOf, ofPictures, promptOf, shownDrawing, sizeOf } from "./drawing.js";
 import { openLightbox } from "./lightbox.js";
+import { deleted } from "./removal.js";
 import { on, RUNNING, state, tell } from "./store.js";
 import { failed, say } from "./toast.js";
 
@@ -69,11 +71,25 @@ function grid(drawing) {
   box.dataset.count = drawing.count;
   box.style.setProperty("--ratio", width / height);
   box.classList.toggle("lm-wide-tiles", width / height > 1.9);
+  if (comparison(box, drawing)) return;
   if (box.dataset.of !== drawing.id || box.children.length !== drawing.count) {
     box.dataset.of = drawing.id;
     box.replaceChildren(...Array.from({ length: drawing.count }, (_, at) => tile(at)));
   }
   [...box.children].forEach((element, at) => fillTile(element, drawing, at));
+}
+
+// A single picture that was made from another one is shown with it.
+function comparison(box, drawing) {
+  const [picture] = drawing.images;
+  if (drawing.count !== 1 || !picture || deleted.has(picture.id) || !before(picture)) return false;
+  const key = `${drawing.id} compared`;
+  box.style.setProperty("--ratio", picture.width / picture.height);
+  if (box.dataset.of !== key) {
+    box.dataset.of = key;
+    box.replaceChildren(make("div.lm-tile.lm-tile-compare", { "data-state": "finished" }, compared(picture, promptOf(drawing.request))));
+  }
+  return true;
 }
 
 function tile(at) {
@@ -148,7 +164,8 @@ function under(drawing) {
   const actions = byId("lm-actions");
   if (actions.dataset.key === key) return;
   actions.dataset.key = key;
-  actions.replaceChildren(...(picture ? actionsFor(picture) : remedies(drawing)));
+  const see = (mode) => enlarge(drawing.images.indexOf(picture), mode);
+  actions.replaceChildren(...(picture ? actionsFor(picture, { see }) : remedies(drawing)));
   actions.hidden = actions.children.length === 0;
   byId("lm-caption").replaceChildren(...caption(drawing, picture));
 }
@@ -179,6 +196,7 @@ function caption(drawing, picture) {
   const parts = [];
   if (drawing.error) parts.push(make("p.lm-problem", {}, icon("alert"), make("span", {}, drawing.error)));
   if (drawing.note) parts.push(make("p.lm-note", {}, drawing.note));
+  if (picture && masked(picture)) parts.push(proof(picture));
   parts.push(make("p.lm-caption-prompt", {}, promptOf(request)));
   parts.push(make("p.lm-facts", {}, factsOf(request).join("  ·  ")));
   if (request.written?.prompt && request.written.prompt !== request.prompt) {
@@ -198,11 +216,11 @@ export function pick(at) {
   return true;
 }
 
-function enlarge(at) {
+function enlarge(at, mode) {
   const drawing = shownDrawing();
   const pictures = drawing?.images.filter((picture) => !deleted.has(picture.id)) ?? [];
   const chosen = drawing?.images[at];
-  if (chosen && !deleted.has(chosen.id)) openLightbox(pictures, pictures.indexOf(chosen));
+  if (chosen && !deleted.has(chosen.id)) openLightbox(pictures, pictures.indexOf(chosen), { mode });
 }
 
 function announce({ job, before }) {

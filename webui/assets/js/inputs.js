@@ -1,0 +1,50 @@
+// Pictures that people bring: chosen, dropped, pasted, or taken from what they drew.
+
+import { api } from "./api.js";
+import { byId } from "./dom.js";
+import { desk, openDesk, setPicture } from "./starts.js";
+import { openTab } from "./tabs.js";
+import { failed, say, toast } from "./toast.js";
+
+const PICTURE = /^image\/(png|jpeg|webp|avif|gif|bmp|tiff)$/;
+
+export function startInputs() {
+  const file = byId("lm-start-file");
+  file.addEventListener("change", () => { if (file.files[0]) beginWith(file.files[0]); file.value = ""; });
+  document.addEventListener("paste", (event) => {
+    const pasted = [...(event.clipboardData?.files ?? [])].find((one) => PICTURE.test(one.type));
+    if (!pasted) return;
+    event.preventDefault();
+    if (desk.tab === "create") openTab("rework");
+    beginWith(pasted);
+  });
+}
+
+// Begins the open tab's next picture with a file.
+export const beginWith = (file) => bring(() => api.bring(file, { name: file.name }), desk.tab);
+
+// Begins a tab's next picture with one that was drawn here.
+export async function useIn(tab, picture) {
+  openTab(tab);
+  await bring(() => api.bringSaved(picture.id), tab);
+  byId("lm-panel").scrollTo({ top: 0 });
+}
+
+let asked = 0;
+
+async function bring(ask, tab) {
+  const mine = ++asked;
+  byId("lm-start").dataset.busy = "";
+  try {
+    const picture = await ask();
+    if (mine !== asked) return;
+    setPicture(picture, tab);
+    openDesk(tab);
+    say(`The picture of ${picture.width} by ${picture.height} pixels is there.`);
+    for (const note of picture.notes ?? []) toast(note);
+  } catch (refusal) {
+    failed(refusal);
+  } finally {
+    if (mine === asked) delete byId("lm-start").dataset.busy;
+  }
+}

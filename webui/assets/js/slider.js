@@ -1,0 +1,24 @@
+// A slider with its name and its value in words.
+
+import { make } from "./dom.js";
+
+// `value()` gives what it shows, `set` takes what was chosen, `wanted()` says whether it is there at all.
+export function slider({ label, min, max, step, value, shown = String, set, wanted = () => true }) {
+  const words = make("output.lm-slider-value");
+  const range = make("input", { type: "range", min, max, step, "aria-label": label });
+  const box = make("div.lm-control.lm-slider", {},
+    make("span.lm-legend", { "aria-hidden": "true" }, label), words, range);
+  const show = (now) => {
+    words.textContent = shown(now);
+    range.setAttribute("aria-valuetext", shown(now));
+    range.style.setProperty("--part", (now - min) / (max - min));
+  };
+  range.addEventListener("input", () => { show(Number(range.value)); set(Number(range.value)); });
+  box.update = () => {
+    box.hidden = !wanted();
+    range.value = value();
+    show(value());
+  };
+  box.update();
+  return box;
+}

@@ -1,0 +1,33 @@
+// Requests that go on from a finished picture: close to it, away from it, or larger.
+
+import { api } from "./api.js";
+import { state } from "./store.js";
+
+const TURNED = { subtle: 0.12, strong: 0.4 };
+const REDRAWN = { subtle: 0.35, strong: 0.65 };
+const SEEDS = 2 ** 32;
+
+// Four pictures around one: its noise is turned towards other seeds. The noise of a picture that was varied itself, or
+// grew from another one, says little about it, so those begin with the picture.
+export function varied(picture, how) {
+  const { request } = picture;
+  const count = Math.min(4, state.catalogue?.max_count ?? 4);
+  if (!request.variation && !request.start) {
+    const seed = Math.floor(Math.random() * (SEEDS - 16));
+    return [{ ...request, count, variation: { seed, strength: TURNED[how] } }, false];
+  }
+  return [begun(picture, count, REDRAWN[how]), false];
+}
+
+async function begun({ id, request, width, height }, count, strength) {
+  const { sha } = await api.bringSaved(id);
+  const { variation, seed, refine, start, ...rest } = request;
+  return { ...rest, size: size(width, height, request), count, start: { kind: "image", image: sha, strength } };
+}
+
+// The same picture with a second, larger pass over it.
+export function refined(picture, scale) {
+  return [{ ...picture.request, refine: { ...picture.request.refine, scale } }, false];
+}
+
+const size = (width, height, request) => (width % 8 || height % 8 ? request.size : [width, height]);

@@ -1,0 +1,42 @@
+"""The page's tabs: three ways to begin a picture share one desk, every other tab has a page of its own.
+
+A tab with a page is built once per studio, inside a column that the page's scripts show when the tab is chosen
+(assets/js/tabs.js). Its title reaches the page as text through the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+if TYPE_CHECKING:
+    from toolkit.studio import Studio
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A tab with a page of its own; `build` puts its parts where it is called, inside a Gradio column.
+
+    `id` is lower-case words with hyphens and unique; only the owner sees a tab that is `owner_only`, and routes
+    behind it must check that themselves.
+    """
+
+    id: str
+    title: str
+    build: Callable[[Studio], None]
+    owner_only: bool = False
+
+
+def page_tabs(studio: Studio) -> list[Tab]:
+    """Every tab with a page of its own, in the order they stand in."""
+    return []
+
+
+def build_pages(studio: Studio) -> None:
+    """Put the page of every tab into the Blocks that are being built."""
+    for tab in page_tabs(studio):
+        with gr.Column(elem_id=f"lm-page-{tab.id}", elem_classes="lm-page-tab"):
+            tab.build(studio)
