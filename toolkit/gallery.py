@@ -17,6 +17,7 @@ from PIL import Image
 from toolkit.database import Database
 from toolkit.entries import INSERT_FOUND, INSERT_SAVED, Entry, entry_of, matching, row_of
 from toolkit.errors import MetadataError, StorageError
+from toolkit.geometry import Size
 from toolkit.jobs import OWNER, GeneratedImage, Who
 from toolkit.metadata import png_info, read_settings
 from toolkit.picture_files import PictureFiles
@@ -74,7 +75,7 @@ class Gallery:
             # The file is safe and whole, so it stays: `sweep` lists it at the next start.
             raise StorageError(f"The picture is saved as {path}, but listed only after a restart: {error}") from error
         self._thumbnails.later(row["path"])
-        return GeneratedImage(id=picture_id, request=request, path=path, image=image, index=index)
+        return GeneratedImage(id=picture_id, request=request, path=path, image=image, index=index, size=Size(*image.size))
 
     def page(self, who: Who, *, search: str = "", before: str | None = None, limit: int = 60) -> list[Entry]:
         """Up to `limit` of the person's pictures, newest first, that hold all words of `search` in their prompts.

@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Mapping, NamedTuple
 
+from toolkit.geometry import Size
 from toolkit.request import GenerationRequest
 
 if TYPE_CHECKING:
@@ -40,13 +41,17 @@ OWNER = Who("owner", "owner")
 
 @dataclass(frozen=True, slots=True)
 class GeneratedImage:
-    """A picture, the resolved request that draws exactly this one (count 1, its own seed), and its saved file."""
+    """A picture, the resolved request that draws exactly this one (count 1, its own seed), and its saved file.
+
+    `size` is that of the file, which a second pass or a start picture makes another one than the request's.
+    """
 
     id: str
     request: GenerationRequest
     path: Path
     image: Image | None = field(default=None, compare=False, repr=False)
     index: int = 0
+    size: Size | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,14 +217,15 @@ def picture_view(picture: Entry | GeneratedImage) -> dict[str, Any]:
     """A saved picture as pages show it."""
     request = picture.request
     typed = request.written.prompt if request.written is not None and request.written.prompt else request.prompt
+    size = getattr(picture, "size", None) or request.size
     view: dict[str, Any] = {
         "id": picture.id,
         "url": f"/limner/pictures/{picture.id}.png",
         "thumb": f"/limner/pictures/{picture.id}/thumb",
         "alt": typed,
         "request": request.to_dict(),
-        "width": request.size.width if request.size else None,
-        "height": request.size.height if request.size else None,
+        "width": size.width if size else None,
+        "height": size.height if size else None,
     }
     if hasattr(picture, "job_id"):
         view |= {

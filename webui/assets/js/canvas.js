@@ -44,7 +44,7 @@ function render() {
   const picture = desk.inpaint.picture;
   const canvas = here && seen === "canvas" && Boolean(picture);
   byId("lm-view-bar").hidden = !here || !picture;
-  byId("lm-canvas").hidden = !canvas;
+  byId("lm-canvas").hidden = byId("lm-tools").hidden = !canvas;
   document.body.dataset.view = here ? (picture ? seen : "stage") : "stage";
   radios(byId("lm-view"), [{ key: "canvas", label: "Canvas", title: "Paint and extend" }, { key: "stage", label: "Result", title: "What was drawn" }], seen, look);
   if (here && picture?.sha !== shown) load(picture);

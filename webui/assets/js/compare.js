@@ -45,7 +45,7 @@ const found = new Map();
 export const masked = (picture) => ["inpaint", "outpaint"].includes(picture?.request.start?.kind);
 
 export function proof(picture) {
-  const box = make("p.lm-proof", { role: "status" });
+  const box = make("span.lm-proof", { role: "status" });
   if (!found.has(picture.id)) found.set(picture.id, api.outside(picture.id).catch(() => ({ state: "unknown", why: "It could not be checked." })));
   found.get(picture.id).then((answer) => tell(box, picture, answer));
   return box;

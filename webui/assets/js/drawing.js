@@ -28,14 +28,16 @@ export function sizeOf(request, images = []) {
   return { width, height };
 }
 
-export function factsOf(request) {
+// A finished picture knows its own size, which a second pass or the picture it began with makes another than asked for.
+export function factsOf(request, picture = null) {
   const sampling = request.sampling ?? {};
-  const { width, height } = sizeOf(request);
-  const facts = [request.size ? `${width} × ${height}` : null];
+  const { width, height } = picture?.width ? picture : sizeOf(request);
+  const facts = [request.size || picture?.width ? `${width} × ${height}` : null];
   if (sampling.steps) facts.push(`${sampling.steps} steps`);
   if (sampling.guidance) facts.push(`guidance ${sampling.guidance}`);
   if (sampling.sampler && sampling.sampler !== "auto") facts.push(samplerLabel(sampling.sampler));
   if (request.seed !== undefined) facts.push(`seed ${request.seed}`);
+  if (request.variation) facts.push(`varied by ${Math.round(100 * (request.variation.strength ?? 0.2))} %`);
   return facts.filter(Boolean);
 }
 

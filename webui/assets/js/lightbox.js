@@ -53,7 +53,7 @@ function draw(dialog) {
     make("div.lm-light-stage", { "data-backdrop": true }, step(-1, "left", "Previous picture"), image, step(1, "right", "Next picture")),
     make("div.lm-light-under", {},
       make("p.lm-caption-prompt", {}, prompt),
-      make("p.lm-facts", {}, factsOf(picture.request).join("  ·  "), pictures.length > 1 ? `  ·  ${at + 1} of ${pictures.length}` : ""),
+      make("p.lm-facts", {}, factsOf(picture.request, picture).join("  ·  "), pictures.length > 1 ? `  ·  ${at + 1} of ${pictures.length}` : ""),
       masked(picture) ? proof(picture) : null,
       make("div.lm-actions", { role: "toolbar", "aria-label": "What to do with this picture" }, ...actionsFor(picture, { onGone: away, onUse: () => dialog.close(), see }))),
   );

@@ -167,6 +167,7 @@ function under(drawing) {
   const see = (mode) => enlarge(drawing.images.indexOf(picture), mode);
   actions.replaceChildren(...(picture ? actionsFor(picture, { see }) : remedies(drawing)));
   actions.hidden = actions.children.length === 0;
+  byId("lm-status-proof").replaceChildren(...(picture && masked(picture) ? [proof(picture)] : []));
   byId("lm-caption").replaceChildren(...caption(drawing, picture));
 }
 
@@ -196,9 +197,8 @@ function caption(drawing, picture) {
   const parts = [];
   if (drawing.error) parts.push(make("p.lm-problem", {}, icon("alert"), make("span", {}, drawing.error)));
   if (drawing.note) parts.push(make("p.lm-note", {}, drawing.note));
-  if (picture && masked(picture)) parts.push(proof(picture));
   parts.push(make("p.lm-caption-prompt", {}, promptOf(request)));
-  parts.push(make("p.lm-facts", {}, factsOf(request).join("  ·  ")));
+  parts.push(make("p.lm-facts", {}, factsOf(request, picture).join("  ·  ")));
   if (request.written?.prompt && request.written.prompt !== request.prompt) {
     parts.push(make("details.lm-final", {}, make("summary", {}, "The prompt with its styles"), make("p", {}, request.prompt), request.negative ? make("p.lm-dim", {}, `Leave out: ${request.negative}`) : null));
   }

@@ -24,7 +24,7 @@ export function startTools(theEasel, act) {
     size: slider({ label: "Size", min: 0, max: 1, step: 0.01, value: () => Math.log(easel.size) / Math.log(LARGEST), shown: (part) => `${Math.round(LARGEST ** part)} px`, set: (part) => { easel.size = Math.max(1, Math.round(LARGEST ** part)); easel.ask("over"); } }),
     undo: once("undo", "Undo", "undo", "Ctrl Z"), redo: once("redo", "Redo", "redo", "Ctrl Shift Z"),
     invert: once("invert", "Invert the mask", "invert", "I"), clear: once("clear", "Clear the mask", "trash", "Del"),
-    opacity: slider({ label: "Mask", min: 0.15, max: 1, step: 0.05, value: () => easel.opacity, shown: (value) => `${Math.round(value * 100)} %`, set: (value) => { easel.opacity = value; remembered.set("mask-opacity", value); easel.ask("over"); } }),
+    opacity: slider({ label: "Mask", min: 0.15, max: 1, step: 0.05, value: () => easel.opacity, shown: (value) => `${Math.round(value * 100)} %`, quiet: true, set: (value) => { easel.opacity = value; remembered.set("mask-opacity", value); easel.ask("over"); } }),
     out: make("button.lm-quiet.lm-icon", { type: "button", "aria-label": "Zoom out", title: "Zoom out (−)", onclick: () => easel.zoom(0.8) }, icon("minus")),
     zoom: make("button.lm-quiet.lm-zoom", { type: "button", title: "Show all of it (0)", onclick: () => easel.fit() }),
     in: make("button.lm-quiet.lm-icon", { type: "button", "aria-label": "Zoom in", title: "Zoom in (+)", onclick: () => easel.zoom(1.25) }, icon("plus")),
