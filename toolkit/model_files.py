@@ -16,6 +16,30 @@ from toolkit.weights import header_of, read_json, short
 
 
 @dataclass(frozen=True)
+class WeightsFile:
+    """A LoRA, VAE, embedding, ControlNet or upscaler on disk, told by its header; nothing of it is loaded.
+
+    `name` is the file's without its ending, `facts` what the header says in JSON-ready values: "kind", "dtype", and
+    where the maker wrote it "title", "licence", "trigger", "description"; "error" is the reason for a damaged one.
+    """
+
+    name: str
+    path: Path
+    kind: str
+    bytes: int
+    facts: Mapping[str, Any] = field(compare=False)
+    preview: Path | None = None
+
+    @property
+    def title(self) -> str:
+        return str(self.facts.get("title") or self.name)
+
+    @property
+    def licence(self) -> str:
+        return str(self.facts.get("licence") or "unknown")
+
+
+@dataclass(frozen=True)
 class ModelFile:
     """A model the studio can draw with; `card` always has family, native_size, size_multiple and defaults.
 

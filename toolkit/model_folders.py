@@ -54,6 +54,11 @@ class ModelFolders:
                 found[folder] = None
         return list(found)
 
+    @staticmethod
+    def kind_at(path: Path) -> str | None:
+        """The kind that the nearest folder with a known name stands for."""
+        return next((_KIND_OF[one.name.lower()] for one in path.parents if one.name.lower() in _KIND_OF), None)
+
     def files(self, kind: str, problems: list[str]) -> Iterator[Found]:
         """Weights in the folders of a kind, those in folders below too; `problems` gets what can't be read.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Sequence
+import re
+from collections.abc import Container, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +13,14 @@ from toolkit.checkpoint_cards import checkpoint_card, file_facts, preview_of, va
 from toolkit.diffusers_folders import read_folder
 from toolkit.errors import ModelError
 from toolkit.file_memory import FILE, FileMemory
-from toolkit.model_files import ModelFile
+from toolkit.model_files import ModelFile, WeightsFile
 from toolkit.model_folders import LIST, PICKLES, Found, ModelFolders, find_at
 from toolkit.weights import short
 
 if TYPE_CHECKING:
     from toolkit.settings import Settings
 
-__all__ = ["ModelFile", "ModelIndex"]
+__all__ = ["ModelFile", "ModelIndex", "WeightsFile"]
 
 # The files that a folder's description is made of; when none has changed, neither has the description.
 _DESCRIBING = ("model_index.json", "card.json", "unet/config.json", "scheduler/scheduler_config.json")
@@ -52,6 +54,35 @@ class ModelIndex:
     def list(self) -> list[ModelFile]:
         """Every model that can be described, by title; `problems` says why others can't."""
         return sorted(self._scan()[0].values(), key=lambda model: model.title.lower())
+
+    def files(self, kind: str) -> list[WeightsFile]:
+        """The files of another kind ("lora", "vae", "embedding", "controlnet", "upscaler"), by name.
+
+        A file whose tensors tell another kind isn't listed, wherever it stands; pickles only among upscalers, whose
+        library reads them without running code.
+        """
+        listed = []
+        for found in self.where.files(kind, []):
+            pickle = found.name.lower().endswith(PICKLES)
+            if found.folder or (pickle and kind != "upscaler"):
+                continue
+            path = Path(found.path)
+            facts: Mapping[str, Any] = {"kind": None}
+            if not pickle:
+                facts = self.memory.facts(found.path, found.stamp, partial(file_facts, path))
+            own = facts.get("kind")
+            if own == kind or (own is None and self.where.kind_at(path) == kind):
+                preview = preview_of(path, found.names)
+                listed.append(WeightsFile(path.stem, path, kind, found.stat.st_size, facts, preview))
+        self.memory.save()
+        return sorted(listed, key=lambda file: file.name.lower())
+
+    def by_hash(self, digits: str) -> ModelFile | None:
+        """The model whose SHA-256 begins with `digits`, as pictures of other tools name it; of hashes known by now."""
+        digits = digits.lower()
+        if not re.fullmatch("[0-9a-f]{8,64}", digits):
+            return None
+        return next((model for model in self.list() if (model.sha256 or "").startswith(digits)), None)
 
     def problems(self) -> list[str]:
         """A sentence for each folder and file that looks like a model and can't be used."""
@@ -141,7 +172,7 @@ class ModelIndex:
                 f"{short(path)} is of a kind that can carry code, so it is never opened: "
                 "get the model as .safetensors, or convert it on a machine that you can lose."
             )
-        facts = self.memory.facts(found.path, found.stamp, lambda: file_facts(path))
+        facts = self.memory.facts(found.path, found.stamp, partial(file_facts, path))
         if "error" in facts:
             raise ModelError(facts["error"])
         if facts["kind"] != "checkpoint" and found.listed:

@@ -57,9 +57,9 @@ def read(argv: Sequence[str]) -> argparse.Namespace:
         words = ["test", *after]
     if words[0] in _commands_of_plugins(folders):
         words = ["plugins", "run", *words]
-    if words[0] == "plugins" and words[1:2] != ["run"]:
+    if words[0] in ("models", "plugins") and words[1:2] != ["run"]:
         after, others = _take_shared(words[1:], stop=False)
-        words = ["plugins", *after, *others]
+        words = [words[0], *after, *others]
     args = _parser().parse_args([*before, *words])
     args.rest, args.plugins, args.safe_mode = rest, folders or None, safe or None
     return args

@@ -1,25 +1,45 @@
-"""`launch.py models`: the models that the studio can draw with."""
+"""`launch.py models`: the models that the studio can draw with, where they are, and more of them."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from toolkit.models import ModelFile
+    from toolkit.model_files import ModelFile, WeightsFile
     from toolkit.settings import Settings
 
-HELP = "list the models that the studio can draw with"
+HELP = "list models, use folders of A1111 and ComfyUI in place, fetch a model"
+_TITLES = {
+    "lora": "LoRAs", "vae": "VAEs", "embedding": "embeddings", "controlnet": "ControlNets", "upscaler": "upscalers",
+    "checkpoint": "checkpoints",
+}  # fmt: skip
+_FOLDERS = {"lora": "loras", "vae": "vae", "embedding": "embeddings", "controlnet": "controlnet"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object with all models and problems")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    add = actions.add_parser("add", help="use the models in a folder, where they are: A1111's, ComfyUI's or any other")
+    add.add_argument("folder", metavar="FOLDER")
+    remove = actions.add_parser("remove", help="no longer use a folder; its files stay where they are")
+    remove.add_argument("folder", metavar="FOLDER")
+    get = actions.add_parser("get", help="fetch a model from the Hugging Face hub or an address, after asking")
+    get.add_argument("source", metavar="HUB_ID|URL", help="ORG/NAME, ORG/NAME/FILE.safetensors or https://…")
+    get.add_argument("--to", metavar="FOLDER", help="where to put it (default: models, by its kind)")
+    get.add_argument("--yes", action="store_true", help="don't ask")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """List every model; a folder that can't be used is named with its reason, and doesn't change the exit code."""
+    """Run the action; listing names a file that can't be used with its reason, and doesn't change the exit code."""
+    action = {"add": _add, "remove": _remove, "get": _get}.get(args.action or "", _list)
+    return action(args, settings)
+
+
+def _list(args: argparse.Namespace, settings: Settings) -> int:
     from toolkit.errors import ModelError
     from toolkit.models import ModelIndex
 
@@ -32,19 +52,77 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             problems.append(str(error))
         else:
             models.append(model)
+    others = {kind: index.files(kind) for kind in _TITLES if kind != "checkpoint"}
     if args.json:
-        json.dump({"models": [_facts(model) for model in models], "problems": problems}, sys.stdout, ensure_ascii=False)
+        plain = {kind: [_file_facts(file) for file in files] for kind, files in others.items()}
+        whole = {"models": [_facts(model) for model in models], **plain, "problems": problems}
+        json.dump(whole, sys.stdout, ensure_ascii=False)
         print()
         return 0
     for model in models:
         width, height = model.card["native_size"]
-        print(f"{model.id}\n    {model.title} · {model.family} · {width} × {height} · {model.bytes / 1e6:,.1f} MB")
-        print(f"    {model.licence} · {model.path}")
+        print(f"{model.id}\n    {model.title} · {model.row.title} · {width} × {height} · {model.bytes / 1e6:,.1f} MB")
+        print(f"    {model.licence} ({model.plain_licence}) · {model.path}")
     if not models:
-        print("There is no model yet. Put a diffusers folder into models/checkpoints.")
+        print("There is no model yet. Put one into models/checkpoints, or `launch.py models add FOLDER`.")
+    counts = [f"{len(files)} {_TITLES[kind]}" for kind, files in others.items() if files]
+    if counts:
+        print(f"Also there: {', '.join(counts)}.")
     for problem in problems:
         print(problem, file=sys.stderr)
     return 0
+
+
+def _add(args: argparse.Namespace, settings: Settings) -> int:
+    from toolkit.model_folders import LIST, add_folder, summary
+
+    folder = add_folder(settings.data / LIST, args.folder)
+    counts = [f"{count} {_TITLES[kind]}" for kind, count in summary(folder).items()]
+    print(f"Models in {folder} are used from now on, where they are: {', '.join(counts) or 'none yet'}.")
+    return 0
+
+
+def _remove(args: argparse.Namespace, settings: Settings) -> int:
+    from toolkit.model_folders import LIST, remove_folder
+
+    print(f"{remove_folder(settings.data / LIST, args.folder)} is no longer used; its files are untouched.")
+    return 0
+
+
+def _get(args: argparse.Namespace, settings: Settings) -> int:
+    from toolkit.downloads import plan
+
+    home = Path(args.to).expanduser().absolute() if args.to else settings.models[0]
+    planned = plan(args.source, home)
+    size = f"{planned.bytes / 1e9:.2f} GB" if planned.bytes else "a size that the server doesn't say"
+    print(f"{args.source}: {len(planned.files)} files, {size}, to {planned.target}.")
+    if not args.yes and not _agreed():
+        print("Nothing was fetched.")
+        return 1
+    path = planned.fetch(lambda done: print(f"\r{done / 1e6:,.0f} MB", end="", file=sys.stderr))
+    print(file=sys.stderr)
+    print(f"{_sorted_in(path, None if args.to else home)} is there.")
+    return 0
+
+
+def _agreed() -> bool:
+    try:
+        return input("Fetch it? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _sorted_in(path: Path, home: Path | None) -> Path:
+    """A single file in the folder of its kind beside `home`, where it was put first."""
+    from toolkit.kinds import kind_of
+    from toolkit.weights import header_of
+
+    kind = kind_of(header_of(path)) if path.is_file() else None
+    if home is None or kind not in _FOLDERS:
+        return path
+    target = home.parent / _FOLDERS[kind] / path.name
+    target.parent.mkdir(exist_ok=True)
+    return path.rename(target)
 
 
 def _facts(model: ModelFile) -> dict[str, object]:
@@ -55,6 +133,19 @@ def _facts(model: ModelFile) -> dict[str, object]:
         "native_size": model.card["native_size"],
         "bytes": model.bytes,
         "licence": model.licence,
+        "plain_licence": model.plain_licence,
         "hash": model.hash,
         "path": str(model.path),
+        "preview": str(model.preview) if model.preview else None,
+    }
+
+
+def _file_facts(file: WeightsFile) -> dict[str, object]:
+    return {
+        "name": file.name,
+        "title": file.title,
+        "bytes": file.bytes,
+        "licence": file.licence,
+        "path": str(file.path),
+        "preview": str(file.preview) if file.preview else None,
     }
