@@ -8,6 +8,7 @@ from typing import Any
 from toolkit.errors import NotAdmitted
 from toolkit.jobs import Who
 from toolkit.request import GenerationRequest
+from toolkit.starts import FromImage, FromText
 
 MEGA = 1_000_000
 RETRY_OWN, RETRY_ALL = 5.0, 30.0
@@ -39,9 +40,7 @@ class Limits:
         return cls(**{name: value for name, value in known.items() if value is not None})
 
 
-def admit(
-    request: GenerationRequest, who: Who, *, pending: int, pending_total: int, limits: Limits = Limits()
-) -> None:
+def admit(request: GenerationRequest, who: Who, *, pending: int, pending_total: int, limits: Limits = Limits()) -> None:
     """Let a resolved request of `who` into the queue, or raise NotAdmitted with what would be admitted.
 
     `pending` and `pending_total` are the waiting and running jobs of this person and of everybody. Only a full
@@ -93,14 +92,18 @@ def _admit_work(request: GenerationRequest, pixels: int, work: float) -> None:
     size, steps = request.size, request.sampling.steps or 1
     if size is None:
         raise NotAdmitted("size", "The picture has no size yet; only a prepared request can be queued.")
-    if size.pixels > pixels:
+    # Pictures that are changed in parts are drawn at the model's own size, whatever their own is.
+    whole = isinstance(request.start, (FromText, FromImage))
+    if whole and size.pixels > pixels:
         longest = int(max(size) * (pixels / size.pixels) ** 0.5) // 64 * 64
         smaller = size.fit(max(64, longest)).snap(64)
         raise NotAdmitted(
             "size",
             f"{size} is {size.pixels / MEGA:.1f} megapixels, and {pixels / MEGA:.1f} are admitted; try {smaller}.",
         )
-    asked = size.pixels / MEGA * request.count * steps
+    asked = (size.pixels / MEGA if whole else 1.0) * request.count * steps
+    if request.refine is not None:
+        asked *= 1 + request.refine.scale**2 * request.refine.strength
     if asked > work:
         fewer = max(1, int(work / (size.pixels / MEGA * request.count)))
         raise NotAdmitted(

@@ -151,7 +151,7 @@ class Dispatcher:
             if event.withheld and event.withheld[index]:
                 continue
             image = Image.frombytes(picture.mode, (picture.width, picture.height), picture.rgb)
-            request = replace(job.request, count=1, seed=(job.request.seed or 0) + index)
+            request = job.request.picture(index)
             one = self._gallery.save(image, request, who=job.who, job_id=job.id, index=index, facts=event.facts)
             saved.append(one if self._keep_images else replace(one, image=None))
         return tuple(saved)

@@ -8,14 +8,19 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Mapping
 
+from toolkit.adapters import check_controls, check_loras
+from toolkit.beginning import begun, check_passes, mode_of
 from toolkit.errors import ModelError, RequestError
 from toolkit.geometry import Size
+from toolkit.jobs import OWNER, Who
 from toolkit.plugins.calls import prepare as prepare_by_plugins
-from toolkit.request import GenerationRequest, Written
+from toolkit.request import GenerationRequest, Sampling, Written
 from toolkit.samplers import check_sampler, choose_schedule, find_sampler
+from toolkit.starts import AsIs, FromImage, check_start
 
 if TYPE_CHECKING:
     from toolkit.models import ModelFile, ModelIndex
+    from toolkit.pictures import InputPictures
     from toolkit.plugins.plugins import Plugins
     from toolkit.styles import StyleLibrary
 
@@ -25,17 +30,19 @@ MAX_COUNT = 16
 MAX_SIDE = 4096
 MAX_SEED = 2**32 - 1
 GUIDANCE = (1.0, 30.0)
+MAX_CLIP_SKIP = 12
 
 
 def prepare(
     request: GenerationRequest, models: ModelIndex, styles: StyleLibrary, *, paths: bool = True,
-    plugins: Plugins | None = None,
+    plugins: Plugins | None = None, pictures: InputPictures | None = None, who: Who = OWNER,
 ) -> GenerationRequest:  # fmt: skip
     """Resolve `request`; raise RequestError with the field that is wrong and what would be right.
 
     Preparing a resolved request changes nothing, so a saved picture's request draws the same picture again.
     `paths` says whether a model may be named by a folder; only somebody at the machine should do that. `plugins`
-    rewrite the request after its styles, with its seed; without them finishing steps are refused.
+    rewrite the request after its styles, with its seed; without them finishing steps are refused. `pictures` are the
+    input pictures of `who`, which requests that start from one need.
     """
     request = GenerationRequest.from_dict(request.to_dict())  # a script may hand over values of any type
     _check_text(request)
@@ -48,15 +55,29 @@ def prepare(
     elif request.finish or request.extras:
         raise RequestError("finish", "This studio has no plugins, which finishing steps and extras are for.")
     model = _model(request.model, models, paths)
+    request = begun(request, model, pictures, who)
+    if isinstance(request.start, AsIs):
+        return _as_it_is(request, count)
     if not request.prompt.strip():
         raise RequestError("prompt", "The prompt is empty: type what you want to see, for example “a red fish”.")
-    return replace(
+    check_loras(request.loras)
+    check_controls(request.controls)
+    request = replace(
         request,
         model=model.id,
-        size=_size(request.size, model),
+        size=request.size if mode_of(request) == "inpaint" else _size(request.size, model),
         sampling=_sampling(request, model),
         count=count,
     )
+    check_passes(request)
+    return request
+
+
+def _as_it_is(request: GenerationRequest, count: int) -> GenerationRequest:
+    if not request.finish:
+        raise RequestError("finish", "The picture is only finished, so add at least one finishing step.")
+    check_start(request.start, 1)
+    return replace(request, count=count, sampling=Sampling(), refine=None, variation=None, loras=(), controls=())
 
 
 def _check_text(request: GenerationRequest) -> None:
@@ -112,12 +133,20 @@ def _sampling(request: GenerationRequest, model: ModelFile) -> Any:
         schedule_in_name = None
     schedule = choose_schedule(sampler, schedule_in_name or asked.schedule, defaults.get("schedule"))
     steps = defaults["steps"] if asked.steps is None else asked.steps
-    guidance = defaults["guidance"] if asked.guidance is None else asked.guidance
+    usual = defaults["guidance"]
+    if isinstance(request.start, FromImage):
+        # A model may redraw a picture wholly at any strength when it is guided as for a new one.
+        usual = model.card.get("rework_guidance", usual)
+    guidance = usual if asked.guidance is None else asked.guidance
     if not (math.isfinite(guidance) and GUIDANCE[0] <= guidance <= GUIDANCE[1]):
         raise RequestError(
             "sampling.guidance",
             f"A guidance of {guidance} won't work: it must be a number from {GUIDANCE[0]:g} to {GUIDANCE[1]:g}.",
         )
+    if asked.clip_skip is not None:
+        _whole("sampling.clip_skip", "clip skip", asked.clip_skip, 1, MAX_CLIP_SKIP)
+    if not (math.isfinite(asked.rescale) and 0 <= asked.rescale <= 1):
+        raise RequestError("sampling.rescale", f"A rescale of {asked.rescale:g} won't work: choose from 0 to 1.")
     steps = _whole("sampling.steps", "steps", steps, 1, MAX_STEPS)
     check_sampler(sampler, str(model.scheduler.get("prediction_type", "epsilon")), steps, asked.eta)
     return replace(

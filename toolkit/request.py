@@ -54,7 +54,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One request for `count` pictures; picture *i* is drawn from seed + i.
+    """One request for `count` pictures; picture *i* is drawn from seed + i, or from variation seed + i.
 
     A request as asked may leave `size`, `seed` and parts of `sampling` open. A resolved request (what `prepare`
     returns, what a saved picture carries) holds concrete values only, its `prompt` has its styles applied, and
@@ -108,6 +108,12 @@ class GenerationRequest:
     def pictures(self) -> tuple[str, ...]:
         """The SHA-256 names of every input picture that drawing needs."""
         return (*pictures_of(self.start), *(unit.image for unit in self.controls))
+
+    def picture(self, index: int) -> GenerationRequest:
+        """The request that draws one of this one's pictures alone: the next seed, or the next variation of the same."""
+        if self.variation is None:
+            return replace(self, count=1, seed=(self.seed or 0) + index)
+        return replace(self, count=1, variation=replace(self.variation, seed=self.variation.seed + index))
 
     def with_(self, **changes: Any) -> GenerationRequest:
         """A copy with `changes`; names of `Sampling` fields may be given directly."""

@@ -181,6 +181,11 @@ def check_sampler(sampler: Sampler, prediction: str, steps: int, eta: float | No
         raise RequestError("sampling.eta", f"An eta of {eta:g} won't work: choose from 0 to 1.")
 
 
+def denoiser_calls(sampler: Sampler, steps: int) -> int:
+    """How often `steps` steps ask the denoiser: a step of a second-order sampler twice, but for its last."""
+    return 2 * steps - 1 if sampler.calls == 2 else steps + (sampler.name == "plms")
+
+
 def scheduler_options(sampler: Sampler, schedule: str) -> dict[str, Any]:
     """The options that make `sampler.scheduler` follow `schedule`, every other schedule switched off."""
     switches = {

@@ -160,7 +160,10 @@ class Studio:
 
     def prepare(self, request: GenerationRequest, who: Who = OWNER) -> GenerationRequest:
         """The request with every "auto" made concrete; raise RequestError for what can't be drawn."""
-        return prepare(request, self.models, self.styles, paths=who.role == OWNER.role, plugins=self.plugins)
+        return prepare(
+            request, self.models, self.styles, paths=who.role == OWNER.role, plugins=self.plugins,
+            pictures=self.inputs, who=who,
+        )  # fmt: skip
 
     def submit(self, request: GenerationRequest, who: Who = OWNER, exact: bool = False) -> Job:
         """Check, admit and queue a request; raise RequestError, NotAdmitted or StorageError and queue nothing."""

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from toolkit.engine import drawing
+from toolkit.engine import passes
 from toolkit.engine.decoding import Decoder
-from toolkit.engine.drawing import Drawer, make_scheduler
+from toolkit.engine.drawing import Drawer
 from toolkit.engine.inline import InlineEngine
 from toolkit.engine.manager import PipelineManager
+from toolkit.engine.passes import make_scheduler
 from toolkit.engine.protocol import EngineJob
 from toolkit.engine.runner import Control
 from toolkit.errors import EngineError, ModelError
@@ -104,7 +105,7 @@ def test_repeating_windows_to_match_the_other_prompt_changes_nothing(manager, mo
 def test_many_pictures_are_drawn_in_batches_with_one_count_of_steps(draw, tiny_request, monkeypatch):
     request = tiny_request.with_(count=5)
     whole, events = draw(request), []
-    monkeypatch.setitem(drawing._AT_ONCE, "cpu", 2 * 64 * 64)
+    monkeypatch.setitem(passes._AT_ONCE, "cpu", 2 * 64 * 64)
     in_batches = draw(request, events)
     assert difference(whole, in_batches) <= 1
     assert {event.steps for event in events if event.step} == {12}

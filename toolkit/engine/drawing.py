@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import json
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
 import diffusers
 import torch
+from PIL import Image
 
+from toolkit.engine.beginnings import Beginning, begin, enlarged, enlarged_latents
 from toolkit.engine.components import Components
-from toolkit.engine.conditioning import ConditioningPair
 from toolkit.engine.denoiser import Seat
-from toolkit.engine.device import dtype_name, free_cache, out_of_memory
+from toolkit.engine.device import dtype_name
+from toolkit.engine.guidance import rescaled
 from toolkit.engine.manager import PipelineManager
-from toolkit.engine.previews import Previewer, Watched
-from toolkit.engine.protocol import EngineJob
+from toolkit.engine.passes import Drawing, in_batches
+from toolkit.engine.protocol import EngineJob, Picture
 from toolkit.engine.runner import Control, Drawn
-from toolkit.errors import EngineError
+from toolkit.engine.tiling import tiled
+from toolkit.geometry import Size
 from toolkit.models import ModelIndex
 from toolkit.plugins.calls import denoising
 from toolkit.plugins.plugins import Plugins
 from toolkit.request import GenerationRequest
-from toolkit.samplers import choose_schedule, find_sampler, scheduler_options
-
-log = logging.getLogger(__name__)
-
-# Pixels denoised at once for one job: on a CPU a larger batch only needs more memory.
-_AT_ONCE = {"cpu": 2**20, "mps": 2**20, "cuda": 2**23}
+from toolkit.starts import AsIs
 
 
 class Drawer:
@@ -46,108 +45,116 @@ class Drawer:
     def draw(self, job: EngineJob, control: Control) -> Drawn:
         """Draw a job's pictures; raise a LimnerError with a sentence for a person, or whatever torch raises."""
         request = job.request
+        if isinstance(request.start, AsIs):
+            return self._as_it_is(job)
         control.phase("loading")
         model = self._models.find(request.model)
         with self._manager.lease(model) as components, torch.no_grad():
-            control.phase("encoding")
-            texts = components.text.encode_pair(request.prompt, request.negative, request.sampling.clip_skip)
-            control.phase("denoising")
-            plugins = self._plugins() if request.extras else None
-            patch = denoising(plugins, components.unet, request) if plugins is not None else None
-            with components.coalescer.job(job.who, job.exact, control.checkpoint) as turn:
-                seat = partial(Seat, turn, components.unet, patch=patch, patch_key=_patch_key(request, patch))
-                latents, batch = _in_batches(components, request, texts, control, seat)
-            control.phase("decoding")
-            pictures, notes = [], []
-            for one in latents:
-                control.checkpoint()
-                picture, note = components.decoder.decode(one[None])
-                pictures.append(picture)
-                notes.append(note)
+            drawing = self._drawing(components, job, control)
+            found = list(_pictures(drawing, job.pictures))
         facts = {
             "engine": self._engine,
             "device": components.device.type,
             "dtype": dtype_name(components.dtype),
-            "batch": batch,
-            "company": turn.company,
+            "batch": drawing.at_once(request.size, request.count),
+            "company": drawing.company,
+            "rows": drawing.rows,
             "torch": torch.__version__,
             "diffusers": diffusers.__version__,
             "model_hash": model.hash,
         }
-        return Drawn(tuple(pictures), facts, next(filter(None, notes), None))
+        # Finishing steps work on all of a picture, so what is outside of a mask stays no longer as it was.
+        own = {} if request.finish else found[0][2]
+        notes = [note for _, note, _ in found if note]
+        return Drawn(tuple(picture for picture, _, _ in found), {**facts, **own}, notes[0] if notes else None)
+
+    def _as_it_is(self, job: EngineJob) -> Drawn:
+        with Image.open(io.BytesIO(job.pictures[job.request.start.image]), formats=["PNG"]) as image:
+            picture = _packed(image.convert("RGB"))
+        return Drawn((picture,) * job.request.count, {"engine": self._engine})
+
+    def _drawing(self, components: Components, job: EngineJob, control: Control) -> Drawing:
+        request, sampling = job.request, job.request.sampling
+        control.phase("encoding")
+        texts = components.text.encode_pair(request.prompt, request.negative, sampling.clip_skip)
+        patch, key = self._patch(components, request)
+        transforms = (rescaled(sampling.guidance, sampling.rescale),) if sampling.rescale else ()
+        place = partial(components.coalescer.job, job.who, job.exact, control.checkpoint)
+
+        def seat(turn: Any, calls: int) -> Seat:
+            return Seat(turn, components.unet, patch=patch, patch_key=key, transforms=transforms, calls=calls)
+
+        return Drawing(components, request, texts, control, place, seat)
+
+    def _patch(self, components: Components, request: GenerationRequest) -> tuple[Any, str | None]:
+        """What surrounds this job's calls of the denoiser, and a key: requests with equal keys change it equally."""
+        plugins = self._plugins() if request.extras else None
+        asked = denoising(plugins, components.unet, request) if plugins is not None else None
+        if asked is None and not request.tile:
+            return None, None
+
+        @contextmanager
+        def patch() -> Iterator[None]:
+            with tiled(components.unet, request.tile), asked() if asked is not None else nullcontext():
+                yield
+
+        return patch, json.dumps([request.tile, request.extras if asked is not None else {}], sort_keys=True)
 
 
-def _in_batches(
-    components: Components, request: GenerationRequest, texts: ConditioningPair, control: Control,
-    seat: Callable[..., Seat],
-) -> tuple[list[torch.Tensor], int]:  # fmt: skip
-    """Latents of every picture, and how many were denoised together; fewer at once when memory runs out."""
-    at_once = max(1, min(request.count, _AT_ONCE[components.device.type] // request.size.pixels))
-    latents: list[torch.Tensor] = []
-    while len(latents) < request.count:
-        number = min(at_once, request.count - len(latents))
-        batches = -(-(request.count - len(latents)) // at_once)
-        control.plan(steps_left=batches * request.sampling.steps)
-        try:
-            latents.extend(_denoise(components, request, texts, control, len(latents), number, seat))
-        except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error):
-                raise
-            free_cache(components.device)
-            if number == 1:
-                raise EngineError(
-                    f"There is not enough memory for {request.size} with this model. Try a smaller size."
-                ) from error
-            at_once = number // 2
-            log.warning("out of memory with %d pictures at once; going on with %d", number, at_once)
-    return latents, at_once
+def _pictures(drawing: Drawing, inputs: Mapping[str, bytes]) -> Iterator[tuple[Picture, str | None, Mapping[str, Any]]]:
+    """Each picture, decoded and set back into what it began with; a sentence about it or None, facts about it."""
+    request, components, control = drawing.request, drawing.components, drawing.control
+    beginning = begin(components, request, inputs)
+    later = 0
+    if request.refine is not None:
+        larger = Beginning("image", refined_size(request), request.refine.strength)
+        again = drawing.calls(_refining_steps(request), larger.strength)
+        later = again * -(-request.count // drawing.at_once(larger.size, request.count))
+    steps = request.sampling.steps
+    latents = [one for _, one in in_batches(drawing, lambda _: beginning, request.count, steps, later)]
+    if request.refine is not None:
+        latents = _refined(drawing, latents)
+    control.phase("decoding")
+    for one in latents:
+        control.checkpoint()
+        picture, note = components.decoder.decode(one, request.tile)
+        image, facts = beginning.back(_unpacked(picture))
+        yield _packed(image), note, facts
 
 
-def _denoise(
-    components: Components, request: GenerationRequest, texts: ConditioningPair, control: Control,
-    first: int, number: int, seat: Callable[..., Seat],
-) -> torch.Tensor:  # fmt: skip
-    """Latents (number, channels, height, width) of the pictures from index `first` on.
+def _refined(drawing: Drawing, latents: list[torch.Tensor]) -> list[torch.Tensor]:
+    """The second pass over each picture, at its larger size."""
+    request, components, refine = drawing.request, drawing.components, drawing.request.refine
+    size = refined_size(request)
+    drawing.control.phase("decoding")
 
-    Every picture has a generator of its own on the CPU, seeded with seed + index: it draws the same noise in every
-    batch and on every machine.
-    """
-    sampling, device = request.sampling, components.device
-    scheduler = make_scheduler(components, sampling.sampler, sampling.schedule)
-    generators = [torch.Generator().manual_seed(request.seed + first + index) for index in range(number)]
-    width, height = (side // components.latent_scale for side in request.size)
-    shape = (1, components.latent_channels, height, width)
-    noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
-    previewer = Previewer(components.model.card, components.latent_scale, sampling.steps)
-    watched = Watched(scheduler)
+    def begin_again(index: int) -> Beginning:
+        if refine.upscaler == "latent":
+            return enlarged_latents(latents[index], size, components.latent_scale, refine.strength)
+        image = _unpacked(components.decoder.decode(latents[index], request.tile)[0])
+        return enlarged(components, image, size, refine.strength, request.tile)
 
-    def after_step(_: Any, step: int, __: Any, values: dict[str, Any]) -> dict[str, Any]:
-        control.step(previewer.make(watched.estimate, step + 1))
-        return values
+    beginnings: dict[int, Beginning] = {}
 
-    pipeline = components.pipeline("text", seat(calls=sampling.steps), scheduler)
-    return pipeline(
-        **texts.pipeline_arguments(number, device),
-        width=request.size.width,
-        height=request.size.height,
-        num_inference_steps=sampling.steps,
-        guidance_scale=sampling.guidance,
-        latents=noise.to(device),
-        generator=generators,
-        output_type="latent",
-        callback_on_step_end=after_step,
-    ).images
+    def remembered(index: int) -> Beginning:
+        return beginnings.get(index) or beginnings.setdefault(index, begin_again(index))
+
+    return [one for _, one in in_batches(drawing, remembered, request.count, _refining_steps(request))]
 
 
-def _patch_key(request: GenerationRequest, patch: Any) -> str | None:
-    """Requests with the same options for plugins change the denoiser in the same way."""
-    return None if patch is None else json.dumps(request.extras, sort_keys=True)
+def refined_size(request: GenerationRequest) -> Size:
+    """The size of a refined picture: `scale` times the first one, in whole latent cells."""
+    scale = request.refine.scale if request.refine else 1.0
+    return Size(round(request.size.width * scale), round(request.size.height * scale)).snap(8)
 
 
-def make_scheduler(components: Components, sampler_name: str, schedule: str) -> Any:
-    """A scheduler for one job, with the model's own noise levels and prediction type."""
-    sampler, named = find_sampler(sampler_name)
-    preferred = components.model.card["defaults"].get("schedule")
-    schedule = choose_schedule(sampler, named or schedule, preferred)
-    kind = getattr(diffusers, sampler.scheduler)
-    return kind.from_config(dict(components.model.scheduler), **scheduler_options(sampler, schedule))
+def _refining_steps(request: GenerationRequest) -> int:
+    return request.refine.steps or request.sampling.steps
+
+
+def _unpacked(picture: Picture) -> Image.Image:
+    return Image.frombytes(picture.mode, (picture.width, picture.height), picture.rgb)
+
+
+def _packed(image: Image.Image) -> Picture:
+    return Picture(image.width, image.height, image.tobytes(), image.mode)

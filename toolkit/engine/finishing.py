@@ -25,7 +25,7 @@ def finish_all(
     device = str(drawn.facts.get("device", "cpu"))
     for index, picture in enumerate(drawn.pictures):
         checkpoint()
-        own = replace(request, count=1, seed=(request.seed or 0) + index)
+        own = request.picture(index)
         image = Image.frombytes(picture.mode, (picture.width, picture.height), picture.rgb)
         done = calls.finish(plugins, image, own, device=device, checkpoint=checkpoint)
         review = calls.review(plugins, done.image, own)

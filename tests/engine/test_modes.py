@@ -1,0 +1,168 @@
+"""Every way of drawing, seen in the pictures: what was asked for is there, and what was not to change is as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from toolkit import GenerationRequest, Size
+from toolkit.errors import RequestError
+from toolkit.finishing import FinishStep
+from toolkit.masking import untouched
+from toolkit.metadata import read_settings
+from toolkit.starts import AsIs, FromImage, Inpaint, Outpaint, Refine, Variation
+from toolkit.studio import Studio
+
+BLUE = "a red fish on a blue background"
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory):
+    with Studio(tmp_path_factory.mktemp("modes"), dtype="float32") as studio:
+        yield studio
+
+
+@pytest.fixture(scope="module")
+def fish(studio):
+    return studio.generate(GenerationRequest(BLUE, seed=1))[0].image
+
+
+@pytest.fixture(scope="module")
+def kept(studio, fish):
+    return studio.inputs.add(fish).sha
+
+
+def pixels(image):
+    return np.asarray(image.convert("RGB"), dtype=np.float32)
+
+
+def difference(one, other):
+    return float(np.abs(pixels(one) - pixels(other)).mean())
+
+
+def box_mask(size, box):
+    mask = Image.new("L", size)
+    ImageDraw.Draw(mask).rectangle(box, fill=255)
+    return mask
+
+
+def test_more_strength_changes_more(studio, fish, kept):
+    changed = [
+        difference(fish, draw(studio, "a green star on a blue background", 5, FromImage(kept, strength))[0])
+        for strength in (0.2, 0.5, 0.8)
+    ]
+    assert changed[0] < changed[1] < changed[2]
+    assert changed[0] < 20
+
+
+def test_inpainting_leaves_what_is_not_masked_byte_for_byte(studio, fish, kept):
+    mask = box_mask(fish.size, (40, 40, 215, 215))
+    start = Inpaint(kept, studio.inputs.add_mask(mask).sha, fill="fill")
+    image, made = draw(studio, "a yellow star on a blue background", 3, start)
+    outside = np.asarray(mask) == 0
+    assert (np.asarray(image)[outside] == np.asarray(fish)[outside]).all()
+    facts = read_settings(made.path)[1]
+    assert facts["untouched"] == untouched(fish, mask)
+    inside = pixels(image)[70:186, 70:186].reshape(-1, 3)
+    yellow = (inside[:, 0] > 150) & (inside[:, 1] > 130) & (inside[:, 2] < 120)
+    assert yellow.mean() > 0.1
+    assert difference(fish.crop((60, 60, 196, 196)), image.crop((60, 60, 196, 196))) > 20
+
+
+@pytest.mark.parametrize("fill", ["original", "noise", "nothing"])
+def test_every_fill_and_a_masked_area_at_the_models_own_size(studio, fish, kept, fill):
+    large = fish.resize((600, 500), Image.Resampling.LANCZOS)
+    mask = box_mask(large.size, (100, 90, 180, 160))
+    start = Inpaint(
+        studio.inputs.add(large).sha, studio.inputs.add_mask(mask).sha, strength=0.75, area="masked", fill=fill
+    )
+    image, _ = draw(studio, "a yellow star on a blue background", 4, start)
+    assert image.size == large.size
+    outside = np.asarray(mask) == 0
+    assert (np.asarray(image)[outside] == np.asarray(large)[outside]).all()
+    assert (np.asarray(image)[~outside] != np.asarray(large)[~outside]).any()
+
+
+def test_an_extended_scene_goes_on(studio, fish, kept):
+    image, made = draw(studio, "a blue background", 4, Outpaint(kept, right=96, top=32))
+    assert image.size == (352, 288)
+    old = np.asarray(image)[32:, :256]
+    assert (old == np.asarray(fish)).all()
+    border = np.abs(pixels(image)[32:, 256] - pixels(image)[32:, 255]).mean()
+    assert border < 8
+    assert made.request.size == Size(352, 288)
+
+
+def test_a_variation_keeps_the_composition(studio, fish):
+    def varied(strength):
+        return draw(studio, BLUE, 1, variation=Variation(99, strength))[0]
+
+    changes = [difference(fish, varied(strength)) for strength in (0.0, 0.15, 1.0)]
+    assert changes[0] == 0
+    assert changes[1] < changes[2]
+    assert difference(varied(1.0), draw(studio, BLUE, 99)[0]) == 0
+
+
+def test_several_variations_count_their_own_seed(studio):
+    request = GenerationRequest(BLUE, seed=1, count=2, variation=Variation(50, 0.4))
+    both = studio.generate(request)
+    second = studio.generate(both[1].request)[0]
+    assert difference(both[1].image, second.image) < 0.5
+    assert both[1].request.variation.seed == 51 and both[1].request.seed == 1
+
+
+def test_a_tiled_picture_has_no_seam(studio):
+    request = GenerationRequest("a pink star on a teal background", seed=7)
+    plain, tiled = (pixels(studio.generate(request.with_(tile=tile))[0].image) for tile in ("", "xy"))
+
+    def seam(values):
+        across = np.abs(values[:, 0] - values[:, -1]).mean()
+        down = np.abs(values[0] - values[-1]).mean()
+        return max(across, down)
+
+    assert seam(tiled) < 1.5
+    assert np.abs(plain - tiled).mean() > 0
+
+
+@pytest.mark.parametrize("upscaler", ["lanczos", "latent"])
+def test_refining_makes_the_same_picture_larger(studio, fish, upscaler):
+    strength = 0.3 if upscaler == "lanczos" else 0.5
+    image, _ = draw(studio, BLUE, 1, refine=Refine(1.5, upscaler, strength))
+    assert image.size == (384, 384)
+    assert difference(fish, image.resize((256, 256), Image.Resampling.LANCZOS)) < 25
+
+
+def test_a_picture_can_be_finished_as_it_is(studio, fish, kept):
+    request = GenerationRequest(start=AsIs(kept), finish=(FinishStep("lanczos", {"scale": 2}),))
+    image = studio.generate(request)[0].image
+    assert image.size == (512, 512)
+    with pytest.raises(RequestError, match="at least one finishing step"):
+        studio.prepare(GenerationRequest(start=AsIs(kept)))
+
+
+def test_after_a_failure_the_next_picture_is_as_ever(studio, fish, kept):
+    small = studio.inputs.add_mask(Image.new("L", (10, 200), 255)).sha
+    black = studio.inputs.add_mask(Image.new("L", fish.size)).sha
+    for start, field in [
+        (Inpaint(kept, small), "start.mask"),
+        (Inpaint(kept, black), "start.mask"),
+        (Inpaint(kept, "0" * 64), "start.mask"),
+        (FromImage("0" * 64), "start.image"),
+        (FromImage(kept, strength=0), "start.strength"),
+        (FromImage(kept, strength=0.01), "start.strength"),
+        (Outpaint(kept, right=2049), "start.right"),
+    ]:
+        with pytest.raises(RequestError) as refused:
+            studio.generate(GenerationRequest(BLUE, seed=1, start=start))
+        assert refused.value.field == field
+    assert difference(fish, draw(studio, BLUE, 1)[0]) == 0
+
+
+def draw(studio, prompt, seed, start=None, **others):
+    given = {"start": start} if start is not None else {}
+    made = studio.generate(GenerationRequest(prompt, seed=seed, **given, **others))[0]
+    assert Path(made.path).is_file()
+    return made.image, made
