@@ -23,7 +23,7 @@ from toolkit.models import ModelFile
 class Components:
     """One model, loaded: its denoiser is called through `coalescer`, text encoders and VAE by `text` and `decoder`.
 
-    `bytes` is what it fills in memory, `seconds` how long it took to load.
+    `bytes` is what it fills in memory, `seconds` how long it took to load; `ready` says that it is on the device.
     """
 
     model: ModelFile
@@ -37,6 +37,7 @@ class Components:
     bytes: int
     seconds: float = 0.0
     leases: int = 0
+    ready: bool = True
     used: float = field(default_factory=time.monotonic)
 
     @property

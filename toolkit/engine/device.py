@@ -50,6 +50,14 @@ def memory_budget(device: torch.device) -> int:
     return psutil.virtual_memory().total // 2
 
 
+def memory_free(device: torch.device) -> int:
+    """Bytes that a model can still fill, with what torch keeps for itself and would give back."""
+    if device.type == "cuda":
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept
+    return psutil.virtual_memory().available
+
+
 def out_of_memory(error: BaseException) -> bool:
     """True for every way in which torch and its backends say that memory ran out."""
     text = str(error).lower()

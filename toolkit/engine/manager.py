@@ -1,7 +1,8 @@
-"""The pipeline manager: components of models, loaded once, shared by all jobs, dropped when memory is needed.
+"""The pipeline manager: components of models, loaded once, shared by all jobs, put aside when memory is needed.
 
 It keeps components and no pipelines: a pipeline over shared components costs under a millisecond, and every mode
-(text to image, image to image, inpainting) uses the same ones.
+(text to image, image to image, inpainting) uses the same ones. With a graphics card a model that is put aside is
+parked in the computer's memory first, from where it comes back many times faster than from disk.
 """
 
 from __future__ import annotations
@@ -14,31 +15,51 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
+
 from toolkit.engine.components import Components, load_components
-from toolkit.engine.device import choose_device, choose_dtype, dtype_name, free_cache, memory_budget
-from toolkit.models import ModelFile
+from toolkit.engine.device import (
+    choose_device,
+    choose_dtype,
+    dtype_name,
+    free_cache,
+    memory_budget,
+    memory_free,
+    out_of_memory,
+)
+from toolkit.errors import ModelError
+from toolkit.model_files import ModelFile
 
 log = logging.getLogger(__name__)
 
+Key = tuple[Any, ...]
+_MEMORY = torch.device("cpu")
+
 
 class PipelineManager:
-    """Loads components by model file and leases them; what nobody leases goes first when the budget is full."""
+    """Loads components by model file and leases them; what nobody leases makes room when the budget is full.
 
-    def __init__(self, dtype: str = "auto", budget: int | None = None) -> None:
+    `budget` are the bytes that models may fill on the device, `parked` those in memory beside a graphics card; None is
+    what fits the machine. What goes first is what is quickly brought back, large, and long unused.
+    """
+
+    def __init__(self, dtype: str = "auto", budget: int | None = None, parked: int | None = None) -> None:
         self.device = choose_device()
         self.dtype = choose_dtype(dtype, self.device)
         self._budget = memory_budget(self.device) if budget is None else budget
+        self._parked = (memory_budget(_MEMORY) if parked is None else parked) if self.device != _MEMORY else 0
         self._lock = threading.Lock()
         self._loading = threading.Lock()
-        self._loaded: dict[tuple, Components] = {}
+        self._loaded: dict[Key, Components] = {}
 
     @contextmanager
     def lease(self, model: ModelFile) -> Iterator[Components]:
         """The model's components, loaded if need be, and kept while the lease lasts."""
-        components = self._take(model)
+        key = _key(model)
+        components = self._take(key)
         if components is None:
             with self._loading:  # one load at a time: two would need the memory of both at once
-                components = self._take(model) or self._load(model)
+                components = self._take(key) or self._bring(key, model)
         try:
             yield components
         finally:
@@ -47,47 +68,135 @@ class PipelineManager:
                 components.used = time.monotonic()
 
     def loaded(self) -> list[dict[str, Any]]:
-        """JSON-ready facts about what is in memory."""
+        """JSON-ready facts about what is in memory; a model that is not `warm` is parked and must be moved first."""
+        now = time.monotonic()
         with self._lock:
-            return [{"id": c.model.id, "bytes": c.bytes, "warm": True} for c in self._loaded.values()]
+            return [
+                {
+                    "id": c.model.id,
+                    "bytes": c.bytes,
+                    "warm": c.ready,
+                    "place": self.device.type if c.ready else "memory",
+                    "leases": c.leases,
+                    "load_seconds": round(c.seconds, 2),
+                    "idle_seconds": 0.0 if c.leases else round(now - c.used, 1),
+                }
+                for c in self._loaded.values()
+            ]
 
     def close(self) -> None:
         with self._lock:
             self._loaded.clear()
-        gc.collect()
-        free_cache(self.device)
+        self._free()
 
-    def _take(self, model: ModelFile) -> Components | None:
-        """Lease a model that is in memory."""
+    def _take(self, key: Key) -> Components | None:
+        """Lease a model that is ready on the device."""
         with self._lock:
-            components = self._loaded.get(_key(model))
-            if components is not None:
-                components.leases += 1
+            components = self._loaded.get(key)
+            if components is None or not components.ready:
+                return None
+            components.leases += 1
             return components
 
-    def _load(self, model: ModelFile) -> Components:
-        model.check()
-        self._make_room(model)
-        components = load_components(model, self.dtype, self.device)
-        components.leases += 1
+    def _bring(self, key: Key, model: ModelFile) -> Components:
+        """Move a parked model back, or load it; leased already, so that nobody takes its place."""
+        self._forget_versions(key)
         with self._lock:
-            self._loaded[_key(model)] = components
+            parked = self._loaded.get(key)
+            if parked is not None:
+                parked.leases += 1
+        if parked is not None:
+            try:
+                self._make_room(parked.bytes)
+                self._move(parked, self.device)
+            finally:
+                with self._lock:
+                    parked.leases -= not parked.ready
+            return parked
+        needed = model.elements() * self.dtype.itemsize
+        self._make_room(needed)
+        self._check_free(model, needed)
+        components = self._load(model)
+        components.leases = 1
+        with self._lock:
+            self._loaded[key] = components
+        return components
+
+    def _load(self, model: ModelFile) -> Components:
+        try:
+            components = load_components(model, self.dtype, self.device)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            # The traceback holds what was loaded so far: it has to go before there is room for a second try.
+            error.__traceback__ = None
+            self._make_room(self._budget)
+            components = load_components(model, self.dtype, self.device)
         log.info("loaded %s as %s in %.1f s", model.id, dtype_name(self.dtype), components.seconds)
         return components
 
-    def _make_room(self, model: ModelFile) -> None:
-        """Drop old versions of this model, then the longest unused, until the new one fits the budget."""
+    def _check_free(self, model: ModelFile, needed: int) -> None:
+        free = memory_free(self.device)
+        if needed > free:
+            raise ModelError(
+                f"{model.title} needs {needed / 1e9:.1f} GB as {dtype_name(self.dtype)} and {free / 1e9:.1f} GB are "
+                "free: close other programs, start with --dtype bfloat16, or choose a smaller model."
+            )
+
+    def _forget_versions(self, key: Key) -> None:
+        """Drop what was loaded from files that have been replaced since."""
         with self._lock:
-            idle = sorted((c.used, key) for key, c in self._loaded.items() if c.leases == 0)
-            for _, key in idle:
-                full = sum(c.bytes for c in self._loaded.values()) + model.bytes > self._budget
-                if full or key[0] == str(model.path):
-                    log.info("dropped %s", self._loaded.pop(key).model.id)
+            for other, components in list(self._loaded.items()):
+                if other[0] == key[0] and other != key and not components.leases:
+                    del self._loaded[other]
+                    log.info("dropped the former %s", components.model.id)
+
+    def _make_room(self, needed: int) -> None:
+        """Put models aside until `needed` bytes fit the budget, or all that are left are leased."""
+        while True:
+            with self._lock:
+                full = sum(c.bytes for c in self._loaded.values() if c.ready) + needed > self._budget
+                idle = [(_worth(c), key) for key, c in self._loaded.items() if c.ready and not c.leases]
+                if not full or not idle:
+                    break
+                key = min(idle)[1]
+                leaving = self._loaded[key]
+                leaving.ready = False
+                if not self._can_park(leaving):
+                    del self._loaded[key]
+            if key in self._loaded:
+                self._move(leaving, _MEMORY)
+            log.info("put %s aside", leaving.model.id)
+            del leaving
+        self._free()
+
+    def _can_park(self, leaving: Components) -> bool:
+        """Whether memory has room for one more parked model; the least worthy parked ones go for it."""
+        if leaving.bytes > self._parked:
+            return False
+        parked = {key: c for key, c in self._loaded.items() if not c.ready and not c.leases and c is not leaving}
+        while sum(c.bytes for c in parked.values()) + leaving.bytes > self._parked:
+            key = min(parked, key=lambda one: _worth(parked[one]))
+            del self._loaded[key], parked[key]
+        return True
+
+    def _move(self, components: Components, device: torch.device) -> None:
+        for module in components.modules:
+            module.to(device)
+        components.ready = device == self.device
+
+    def _free(self) -> None:
         gc.collect()
         free_cache(self.device)
 
 
-def _key(model: ModelFile) -> tuple:
+def _worth(components: Components) -> float:
+    """Seconds that keeping a model saves, for each byte it fills and each second it has not been used."""
+    idle = max(1.0, time.monotonic() - components.used)
+    return components.seconds / (max(components.bytes, 1) * idle)
+
+
+def _key(model: ModelFile) -> Key:
     """A model whose files were replaced on disk is another model."""
     stats = [model.weights(name).stat() for name in model.row.components]
     return (str(model.path), *((stat.st_mtime_ns, stat.st_size) for stat in stats))
