@@ -56,12 +56,13 @@ def file_facts(path: Path) -> dict[str, Any]:
     except ModelError as error:
         return {"error": str(error)}
     facts: dict[str, Any] = {"kind": kind_of(header), "dtype": header.dtype, **said(header)}
-    if facts["kind"] == "checkpoint":
+    if facts["kind"] in ("checkpoint", None):
         try:
             facts["family"] = checkpoint_family(path, header).name
             facts["marks"] = [name for name in MARKS if name in header.shapes]
         except ModelError as error:
-            facts["error"] = str(error)
+            # What is no checkpoint may be something else in its place, such as an upscaler.
+            facts["error" if facts["kind"] else "reason"] = str(error)
     return facts
 
 

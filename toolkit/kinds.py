@@ -14,6 +14,7 @@ _LORA_MARKS = (
     ".lokr_w2", ".dora_scale", ".oft_blocks", ".oft_diag",
 )  # fmt: skip
 _CONTROL_MARKS = ("control_model.", "controlnet_cond_embedding.", "input_hint_block.", "lllite_unet")
+_EMBEDDING_WIDTHS = ((768,), (1024,), (1280,))
 _EMBEDDING_NAMES = {"emb_params", "clip_l", "clip_g", "<concept>"}
 
 # Denoisers of families that the studio doesn't draw with, by names that only they have.
@@ -42,7 +43,7 @@ def kind_of(header: Header) -> str | None:
         return "controlnet"
     if any(name.endswith(("decoder.conv_in.weight", "decoder.layers.0.weight")) for name in names):
         return "vae"
-    if _EMBEDDING_NAMES & names.keys() or (len(names) == 1 and len(next(iter(names.values()))) in (1, 2)):
+    if _EMBEDDING_NAMES & names.keys() or (len(names) == 1 and next(iter(names.values()))[-1:] in _EMBEDDING_WIDTHS):
         return "embedding"
     return None
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 _PLAIN: tuple[tuple[tuple[str, ...], str], ...] = (
     (("fair-ai-public-license",), "use and sell pictures; share changed models under the same licence"),
     (("openrail++",), "use and sell pictures, also commercially, but not for the harmful uses that it lists"),
+    (("open-rail",), "use and sell pictures, also commercially, but not for the harmful uses that it lists"),
     (("openrail",), "use and sell pictures, also commercially, but not for the harmful uses that it lists"),
     (("sai-nc",), "not for commercial use"),
     (("stabilityai", "community"), "free for people and firms below a yearly revenue of a million dollars"),

@@ -117,11 +117,16 @@ def walk(folder: Path | str, problems: list[str], depth: int = DEPTH) -> Iterato
                 yield Found(entry.path, entry.name, False, entry.stat(), names)
             except OSError as error:
                 problems.append(f"{entry.path} can't be read ({error.strerror}): a link may point to nothing.")
-        elif depth and entry.is_dir():
+        elif depth and entry.is_dir() and not (entry.is_symlink() and _leads_back(entry.path, folder)):
             if os.path.exists(os.path.join(entry.path, "model_index.json")):
                 yield Found(entry.path, entry.name, True, entry.stat(), names)
             else:
                 yield from walk(entry.path, problems, depth - 1)
+
+
+def _leads_back(link: str, folder: Path | str) -> bool:
+    """Whether a link leads to a folder that it stands in."""
+    return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(link))
 
 
 def _of_kind(root: Path, kind: str) -> Iterator[Path]:

@@ -175,10 +175,10 @@ class ModelIndex:
         facts = self.memory.facts(found.path, found.stamp, partial(file_facts, path))
         if "error" in facts:
             raise ModelError(facts["error"])
-        if facts["kind"] != "checkpoint" and found.listed:
-            return None
         if "family" not in facts:
-            raise ModelError(f"{short(path)} is no checkpoint ({facts['kind'] or 'its tensors are not known'}).")
+            if found.listed and (facts["kind"] or self.where.kind_at(path) != "checkpoint"):
+                return None
+            raise ModelError(facts.get("reason") or f"{short(path)} is no checkpoint but a {facts['kind']}.")
         card, scheduler = checkpoint_card(path, facts, found.names)
         return ModelFile(
             id=model_id,

@@ -1,0 +1,178 @@
+"""Folders laid out as A1111 and ComfyUI do are used where they are, listed in the data folder, and let go of again."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.unit.test_checkpoints import KINDS, checkpoint, write
+from toolkit.commands import models as command
+from toolkit.commands.line import read
+from toolkit.errors import ModelError
+from toolkit.model_folders import LIST, ModelFolders, add_folder, read_list, remove_folder
+from toolkit.models import ModelIndex
+from toolkit.settings import MODELS, load_settings
+
+A1111 = {
+    "checkpoint": "models/Stable-diffusion/sub/dream.safetensors", "lora": "models/Lora/ink.safetensors",
+    "vae": "models/VAE/soft.safetensors", "embedding": "embeddings/bad.safetensors",
+    "controlnet": "models/ControlNet/edges.safetensors",
+}  # fmt: skip
+COMFY = {
+    "checkpoint": "models/checkpoints/dream.safetensors", "lora": "models/loras/ink.safetensors",
+    "vae": "models/vae/soft.safetensors", "embedding": "models/embeddings/bad.safetensors",
+    "controlnet": "models/controlnet/edges.safetensors",
+}  # fmt: skip
+LAYOUTS = {"A1111": (A1111, "models/ESRGAN/4x.pth"), "ComfyUI": (COMFY, "models/upscale_models/4x.pth")}
+
+
+@pytest.fixture(params=list(LAYOUTS))
+def layout(request, tmp_path) -> tuple[Path, dict[str, Path]]:
+    names, upscaler = LAYOUTS[request.param]
+    root = tmp_path / request.param
+    paths = {kind: root / name for kind, name in names.items()} | {"upscaler": root / upscaler}
+    checkpoint(paths["checkpoint"])
+    for kind, tensors in KINDS.items():
+        write(paths[kind], tensors)
+    paths["upscaler"].parent.mkdir(parents=True)
+    paths["upscaler"].write_bytes(b"PK\x03\x04")
+    (root / "venv").mkdir()
+    return root, paths
+
+
+def test_every_kind_is_found_in_the_root_and_in_its_models_folder(layout):
+    root, paths = layout
+    for place in (root, root / "models"):
+        index = ModelIndex([place])
+        assert [model.path for model in index.list()] == [paths["checkpoint"]]
+        assert index.problems() == []
+        for kind in (*KINDS, "upscaler"):
+            if place is root or kind != "embedding" or paths[kind].is_relative_to(place):
+                assert [file.path for file in index.files(kind)] == [paths[kind]]
+
+
+def test_limners_own_folder_of_checkpoints_stands_for_its_neighbours(tmp_path):
+    write(tmp_path / "models" / "loras" / "ink.safetensors", KINDS["lora"])
+    checkpoint(tmp_path / "models" / "checkpoints" / "a.safetensors")
+    folders = ModelFolders([tmp_path / "models" / "checkpoints"])
+    assert folders.paths("lora") == [tmp_path / "models" / "loras"]
+    assert folders.paths("checkpoint") == [tmp_path / "models" / "checkpoints"]
+    assert folders.paths("vae") == []
+
+
+def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path):
+    for folder in ("b", "a", "a/c"):
+        checkpoint(tmp_path / folder / "same.safetensors")
+    index = ModelIndex([tmp_path])
+    assert {model.id: model.path.parent.name for model in index.list()} == {
+        "same": "c", "same (a)": "a", "same (b)": "b",
+    }  # fmt: skip
+    assert index.find("same (b)").path == tmp_path / "b" / "same.safetensors"
+
+
+def test_links_are_followed_and_a_loop_ends(tmp_path):
+    real = checkpoint(tmp_path / "disk" / "big.safetensors")
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "linked.safetensors").symlink_to(real)
+    (folder / "loop").symlink_to(folder, target_is_directory=True)
+    (folder / "gone.safetensors").symlink_to(tmp_path / "nowhere.safetensors")
+    index = ModelIndex([folder])
+    assert [model.id for model in index.list()] == ["linked"]
+    assert any("gone.safetensors" in problem for problem in index.problems())
+
+
+def test_folders_are_added_and_removed_by_the_command_line(layout, tmp_path, capsys):
+    root, paths = layout
+    before = sorted((str(path), path.stat().st_mtime_ns) for path in root.rglob("*"))
+
+    def run(*words: str) -> int:
+        args = read(["models", *words, "--data", str(tmp_path / "data")])
+        return command.run(args, load_settings(data=args.data))
+
+    assert run("add", str(root)) == 0
+    assert "1 LoRAs" in capsys.readouterr().out
+    assert run("--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert str(paths["checkpoint"]) in {model["path"] for model in listed["models"]}
+    assert [file["path"] for file in listed["lora"] if "ink" in file["name"]] == [str(paths["lora"])]
+    with pytest.raises(ModelError, match="is in the list already"):
+        run("add", str(root))
+    assert run("remove", str(root)) == 0
+    assert "its files are untouched" in capsys.readouterr().out
+    with pytest.raises(ModelError, match=r"is not in the list\. In the list: none"):
+        run("remove", str(root))
+    assert sorted((str(path), path.stat().st_mtime_ns) for path in root.rglob("*")) == before
+    with pytest.raises(ModelError, match=r"There is no folder .*nowhere"):
+        run("add", str(tmp_path / "nowhere"))
+
+
+def test_a_running_studio_sees_a_folder_that_is_added_meanwhile(layout, tmp_path):
+    root, paths = layout
+    listed = tmp_path / "data" / LIST
+    index = ModelIndex([listed])
+    assert index.list() == []
+    add_folder(listed, root)
+    assert [model.path for model in index.list()] == [paths["checkpoint"]]
+    assert index.find("dream").path == paths["checkpoint"]
+    remove_folder(listed, root)
+    assert index.list() == []
+
+
+def test_the_studio_uses_its_own_folder_and_those_that_were_added(tmp_path):
+    settings = load_settings(data=tmp_path)
+    index = ModelIndex.of(settings)
+    assert index.folders == (MODELS, tmp_path / LIST)
+    (tmp_path / LIST).write_text(f"# mine\n\n{tmp_path / 'gone'}\n")
+    assert read_list(tmp_path / LIST) == [tmp_path / "gone"]
+    assert {model.id for model in index.list()} >= {"limner-starter"}
+
+
+def test_what_is_known_of_files_outlives_a_restart_and_its_loss(tmp_path, monkeypatch):
+    checkpoint(tmp_path / "models" / "a.safetensors")
+    listed = tmp_path / "data" / LIST
+    add_folder(listed, tmp_path / "models")
+    first = ModelIndex([listed])
+    digest = first.list()[0].sha256
+    kept = tmp_path / "data" / "model-files.sqlite"
+
+    def never(path: Path) -> None:
+        raise AssertionError(f"{path} was read again")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("toolkit.models.file_facts", never)
+        again = ModelIndex([listed])
+        assert again.list() == first.list()
+    with sqlite3.connect(kept) as connection:
+        assert [row[3] for row in connection.execute("SELECT * FROM hashes")] == [digest]
+    kept.write_bytes(b"no database at all, and long enough to be looked at")
+    lost = ModelIndex([listed])
+    assert lost.list() == first.list()
+    assert lost.list()[0].sha256 == digest
+    assert ModelIndex([listed]).by_hash(digest[:10]).id == "a"
+    assert lost.by_hash("zz") is None
+
+
+def test_a_large_file_is_hashed_in_the_background(tmp_path, monkeypatch):
+    monkeypatch.setattr("toolkit.file_memory._SMALL", 1000)
+    checkpoint(tmp_path / "big.safetensors")
+    index = ModelIndex([tmp_path])
+    model = index.find("big")
+    assert model.hash is None
+    until = time.monotonic() + 20
+    while model.hash is None and time.monotonic() < until:
+        time.sleep(0.02)
+    assert len(model.sha256) == 64
+    assert model.sha256.startswith(model.hash)
+    assert index.by_hash(model.hash) == model
+
+
+@pytest.mark.parametrize("name", ["../dream", "sub/dream", "dream.safetensors/..", os.sep])
+def test_a_path_that_is_no_model_is_a_sentence(layout, name):
+    with pytest.raises(ModelError):
+        ModelIndex([layout[0]]).find(name)
