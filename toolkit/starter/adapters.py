@@ -1,6 +1,5 @@
 """LoRA adapters of the starter: which layers they touch, and how they are written, in peft's naming or kohya's."""
 
-import json
 from pathlib import Path
 
 import torch
@@ -82,8 +81,3 @@ def write_lora(weights: dict[str, torch.Tensor], path: Path, metadata: dict[str,
     """Writes the adapter with its header."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(to_kohya(weights) if kohya else weights, path, metadata=metadata)
-
-
-def write_card(path: Path, card: dict) -> None:
-    """Writes a card beside a model file."""
-    path.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

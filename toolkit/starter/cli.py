@@ -9,7 +9,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "models" / "checkpoints" / "limner-starter"
 WORK = ROOT / "starter-work"
 SHEET = ROOT / "docs" / "images" / "starter-contact-sheet.png"
-STAGES = ("vae", "text", "scenes", "denoiser", "judge", "publish")
+STAGES = ("vae", "text", "scenes", "denoiser", "judge", "publish", "styles", "control", "draft")
+BESIDE = ("styles", "control", "draft")
 # What a stage leaves when it is through; the denoiser keeps its own account, publishing is done anew each time.
 PRODUCTS = {"vae": "vae", "text": "text_encoder", "scenes": "latents.pt"}
 
@@ -61,6 +62,10 @@ def _run_stage(stage: str, args: argparse.Namespace) -> None:
         from toolkit.starter.denoiser import train_denoiser
 
         train_denoiser(args.work, args.minutes or 92, args.resume)
+    elif stage in BESIDE:
+        from toolkit.starter.beside import train_beside
+
+        print(json.dumps(train_beside(stage, args.work, args.minutes, args.resume)))
     elif stage == "judge":
         from toolkit.starter.judge import train_judge
 

@@ -1,0 +1,27 @@
+"""The stages that train something beside the finished base: styles, control, draft. Each ends with its scores."""
+
+from pathlib import Path
+
+from toolkit.starter.control import train_control
+from toolkit.starter.draft import train_draft
+from toolkit.starter.look_judge import WEIGHTS, train_look_judge
+from toolkit.starter.looks import LOOKS
+from toolkit.starter.release import card_control, card_draft, card_styles, write_control, write_draft, write_styles
+from toolkit.starter.styles import train_style
+
+MINUTES = {"styles": 8.0, "control": 35.0, "draft": 21.0}
+
+
+def train_beside(stage: str, work: Path, minutes: float | None, resume: bool) -> dict:
+    """Trains a stage, ships its files with cards and sheet, and returns its scores. `minutes` are those of one look."""
+    minutes = minutes or MINUTES[stage]
+    if stage == "styles":
+        if not (resume and WEIGHTS.exists()):
+            train_look_judge()
+        write_styles({look: train_style(look, work, minutes, resume) for look in LOOKS})
+        return card_styles()
+    if stage == "control":
+        write_control(train_control(work, minutes, resume))
+        return card_control()
+    write_draft(train_draft(work, minutes, resume))
+    return {"draft": card_draft()}

@@ -1,0 +1,77 @@
+"""Scores the lines ControlNet as anyone would use it: edges of held-out scenes, other colours in the prompt."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import ControlNetModel, StableDiffusionControlNetPipeline
+from PIL import Image
+
+from toolkit.starter.cli import FOLDER
+from toolkit.starter.evaluate import draw, judge_pictures, prompts
+from toolkit.starter.lines import canny, edge_f1, pair, scribble
+from toolkit.starter.rendering import EVALUATION_SEED
+from toolkit.starter.score import write_sheet
+from toolkit.starter.world import Scene
+
+LINES = FOLDER.parents[1] / "controlnet" / "limner-starter-lines"
+FIRST = EVALUATION_SEED + 30_000_000
+SHOWN = 8
+
+
+def load_control(folder: Path = LINES) -> StableDiffusionControlNetPipeline:
+    """The base with the ControlNet as a quiet pipeline, on the GPU when there is one."""
+    control = ControlNetModel.from_pretrained(folder)
+    pipeline = StableDiffusionControlNetPipeline.from_pretrained(FOLDER, controlnet=control, safety_checker=None)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def as_picture(lines: np.ndarray) -> Image.Image:
+    """Lines (h, w) of 0 or 255 as the RGB picture that a preprocessor hands over."""
+    return Image.fromarray(lines).convert("RGB")
+
+
+def requests(count: int) -> list[tuple[Scene, str, np.ndarray]]:
+    """Held-out scenes, three in four of one thing, their prompts, and edges of the same lines in other colours."""
+    card = json.loads((FOLDER / "card.json").read_text(encoding="utf-8"))
+    asked = prompts(count - count // 4, 1, card, FIRST) + prompts(count // 4, 2, card, FIRST + 1_000_000)
+    return [(scene, text, pair(scene, FIRST + 10 * i, False)[1]) for i, (scene, text) in enumerate(asked)]
+
+
+def evaluate_control(count: int = 60, folder: Path = LINES, sheet: Path | None = None) -> dict[str, dict[str, float]]:
+    """The mean edge F1 (2 px at 256 x 256) at weight 1 and 0, and the share with all colours as the prompt says.
+
+    Colours are those of the background, with its kind, and of every thing.
+    """
+    pipeline, wanted = load_control(folder), requests(count)
+    texts, seeds = [text for _, text, _ in wanted], list(range(FIRST, FIRST + count))
+    lines = [as_picture(edges) for _, _, edges in wanted]
+    on = draw(pipeline, texts, seeds, lines, controlnet_conditioning_scale=1.0)
+    off = draw(pipeline, texts, seeds, lines, controlnet_conditioning_scale=0.0)
+    verdicts = judge_pictures(on, [(scene, text) for scene, text, _ in wanted])
+
+    def agreement(pictures: list[np.ndarray]) -> float:
+        found = [edge_f1(canny(picture), edges) for picture, (_, _, edges) in zip(pictures, wanted, strict=True)]
+        return round(float(np.mean(found)), 4)
+
+    if sheet:
+        write_sheet(_rows(pipeline, wanted, on, off), [], sheet)
+    colours = float(np.mean([verdict.background and all(verdict.colours) for verdict in verdicts]))
+    return {"lines": {"f1_on": agreement(on), "f1_off": agreement(off), "colour": round(colours, 4)}}
+
+
+def _rows(pipeline, wanted, on: list[np.ndarray], off: list[np.ndarray]) -> list[list[np.ndarray]]:
+    """Edges, pictures at weight 1 and at weight 0, and below them scribbles and what becomes of those."""
+    picks = [round(i * (len(wanted) - 1) / (SHOWN - 1)) for i in range(SHOWN)]
+    rng = np.random.default_rng(FIRST)
+    drawn = [as_picture(scribble(wanted[pick][2], rng)) for pick in picks]
+    found = draw(pipeline, [wanted[pick][1] for pick in picks], picks, drawn)
+    return [
+        [np.asarray(as_picture(wanted[pick][2])) for pick in picks],
+        [on[pick] for pick in picks],
+        [off[pick] for pick in picks],
+        [np.asarray(picture) for picture in drawn],
+        found,
+    ]
