@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
+from toolkit.commands import drawing_flags
 from toolkit.errors import RequestError, StorageError
 from toolkit.geometry import Size
 
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--size", metavar="WxH", help="width and height in pixels (default: the model's own size)")
     add("--steps", type=_whole, metavar="N", help="denoising steps (default: the model's choice)")
     add("--guidance", type=_number, metavar="G", help="how closely the prompt is followed; 1 turns guidance off")
-    add("--sampler", metavar="NAME", help="ddim, euler, euler_a, dpmpp_2m, unipc, or a label such as “DPM++ 2M”")
+    add("--sampler", metavar="NAME", help="a sampler of docs/samplers.md, such as “DPM++ 2M” or euler_a")
     add("--schedule", metavar="NAME", help="spacing of the noise levels (default: the sampler's usual one)")
     add("--seed", type=_whole, metavar="N", help="the same seed draws the same picture (default: by chance)")
     add("--count", type=_whole, metavar="N", help="number of pictures, from seeds that follow each other (default: 1)")
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", metavar="FILE|DIR", help="copy the saved pictures there, with their settings inside")
     add("--json", action="store_true", help="print one JSON object: the request, the files, the seconds")
     add("--exact", action="store_true", help="draw alone, never in one batch with others")
+    drawing_flags.add_arguments(parser)
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -54,7 +56,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         if args.dtype is None and facts.get("dtype") in ("float32", "float16", "bfloat16"):
             settings = settings.model_copy(update={"dtype": facts["dtype"]})
         target = Target.of(args.out, request.count)
-        job, images, wall = _draw(request, settings, exact=args.exact or args.source is not None)
+        job, images, wall = _draw(request, settings, args)
         files = target.copy(images) if target else [image.path for image in images]
     if args.json:
         json.dump(report(job, files, wall), output, ensure_ascii=False)
@@ -101,13 +103,14 @@ def report(job: Job, files: Sequence[Path], wall: float) -> dict[str, Any]:
 
 
 def _draw(
-    request: GenerationRequest, settings: Settings, *, exact: bool
+    request: GenerationRequest, settings: Settings, args: argparse.Namespace
 ) -> tuple[Job, list[GeneratedImage], float]:
     from toolkit.studio import Studio
 
     started = time.perf_counter()
     with Studio(settings=settings) as studio:
-        job = studio.submit(request, exact=exact)
+        request = drawing_flags.changed(request, args, studio.inputs)
+        job = studio.submit(request, exact=args.exact or args.source is not None)
         _name_unknown_words(studio, job.request)
         bar = Bar()
         for event in job.watch():
