@@ -1,9 +1,9 @@
 // The card of the picture that the next one begins with, and what is asked about it.
 
-import { api, inputUrl, thumbUrl } from "./api.js";
+import { api, thumbUrl } from "./api.js";
 import { button, byId, icon, make, radios } from "./dom.js";
 import { promptOf } from "./drawing.js";
-import { useIn } from "./inputs.js";
+import { sourceOf, useIn } from "./inputs.js";
 import { controls } from "./strength.js";
 import { changed, current, desk, setPicture } from "./starts.js";
 import { on } from "./store.js";
@@ -46,7 +46,7 @@ const choose = () => byId("lm-start-file").click();
 
 function shown({ sha, width, height }) {
   return make("div.lm-begin", {},
-    make("img", { src: inputUrl(sha), alt: "The picture to begin with", draggable: "false" }),
+    make("img", { src: sourceOf(sha), alt: "The picture to begin with", draggable: "false" }),
     make("div.lm-begin-side", {},
       make("span.lm-begin-size", {}, `${width} × ${height}`),
       make("div.lm-begin-tools", {},

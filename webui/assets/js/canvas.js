@@ -5,6 +5,7 @@ import { byId, radios, setText } from "./dom.js";
 import { Easel } from "./easel.js";
 import { beforeDrawing } from "./form.js";
 import { listen } from "./hand.js";
+import { sourceOf } from "./inputs.js";
 import { Mask } from "./mask.js";
 import { change, desk } from "./starts.js";
 import { on, state } from "./store.js";
@@ -64,7 +65,7 @@ async function load(picture) {
   if (!picture) { easel.clear(); mask = null; return; }
   const [wanted, kept] = [shown, desk.inpaint.inpaint.mask];
   try {
-    const image = await decoded(inputUrl(picture.sha));
+    const image = await decoded(sourceOf(picture.sha));
     const next = new Mask(image.width, image.height);
     if (kept) next.load(await decoded(inputUrl(kept)));
     if (wanted !== shown) return; // another one was chosen meanwhile

@@ -24,7 +24,7 @@ export function ofPictures(pictures) {
 export const promptOf = (request) => request.written?.prompt || request.prompt || "";
 
 export function sizeOf(request, images = []) {
-  const [width, height] = request.size ?? [images[0]?.width ?? 1, images[0]?.height ?? 1];
+  const [width, height] = images[0]?.width ? [images[0].width, images[0].height] : request.size ?? [1, 1];
   return { width, height };
 }
 

@@ -1,6 +1,6 @@
 // Pictures that people bring: chosen, dropped, pasted, or taken from what they drew.
 
-import { api } from "./api.js";
+import { api, inputUrl } from "./api.js";
 import { byId } from "./dom.js";
 import { desk, openDesk, setPicture } from "./starts.js";
 import { openTab } from "./tabs.js";
@@ -21,7 +21,17 @@ export function startInputs() {
 }
 
 // Begins the open tab's next picture with a file.
-export const beginWith = (file) => bring(() => api.bring(file, { name: file.name }), desk.tab);
+export const beginWith = (file) => bring(async () => {
+  const picture = await api.bring(file, { name: file.name });
+  // What is on this machine need not come back from the studio, unless it was changed on the way.
+  if (!picture.notes.length) local.set(picture.sha, URL.createObjectURL(file));
+  return picture;
+}, desk.tab);
+
+const local = new Map();
+
+// Where a brought picture is shown from.
+export const sourceOf = (sha) => local.get(sha) ?? inputUrl(sha);
 
 // Begins a tab's next picture with one that was drawn here.
 export async function useIn(tab, picture) {
