@@ -18,6 +18,7 @@ from typing import Any
 
 import toolkit
 from toolkit.errors import MetadataError
+from toolkit.further_settings import written
 from toolkit.recall import request_of
 from toolkit.request import GenerationRequest
 from toolkit.samplers import find_sampler, find_schedule
@@ -154,6 +155,7 @@ def _settings(request: GenerationRequest, facts: Mapping[str, Any]) -> dict[str,
         "Size": f"{request.size.width}x{request.size.height}" if request.size else None,
         "Model hash": facts.get("model_hash"),
         "Model": _writable(request.model),
+        **written(request),
         "Version": f"Limner {toolkit.__version__}",
     }
 

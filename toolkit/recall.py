@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from toolkit.errors import MetadataError, RequestError
+from toolkit.further_settings import KEYS, read
 from toolkit.geometry import Size
 from toolkit.request import GenerationRequest, Sampling
 from toolkit.samplers import find_sampler, find_schedule
@@ -40,13 +41,14 @@ def request_of(settings: Mapping[str, str]) -> tuple[GenerationRequest, list[str
             guidance=_number(settings, "CFG scale", float, notes),
         ),
     )
+    request = request.with_(**read(settings, lambda key, kind: _number(settings, key, kind, notes), notes))
     if settings.get("Model"):
         request = request.with_(model=settings["Model"][:1000])
     elif settings.get("Model hash"):
         notes.append(f"The model is only named by its hash, {shown(settings['Model hash'])}; another one is used.")
     else:
         notes.append("The picture doesn't say which model drew it.")
-    unused = [key for key in settings if key not in _UNDERSTOOD]
+    unused = [key for key in settings if key not in _UNDERSTOOD | KEYS]
     if unused:
         more = f" and {len(unused) - _NAMED_AT_MOST:,} more" if len(unused) > _NAMED_AT_MOST else ""
         notes.append(f"Limner doesn't use these settings of the picture: {', '.join(unused[:_NAMED_AT_MOST])}{more}.")

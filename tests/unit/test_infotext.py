@@ -13,6 +13,7 @@ from toolkit.geometry import Size
 from toolkit.infotext import infotext, parse_infotext, split_infotext
 from toolkit.request import GenerationRequest, Sampling
 from toolkit.samplers import SAMPLERS
+from toolkit.starts import FromImage, FromText, Inpaint, Outpaint, Refine, Variation
 
 REQUEST = GenerationRequest(
     prompt="a red fish, flat style", negative="blurry", size=Size(512, 768), seed=965400086,
@@ -93,7 +94,7 @@ def test_the_plain_form_is_kept_where_it_is_enough() -> None:
 
 def test_random_requests_come_back() -> None:
     chance = random.Random(7)
-    pieces = [*"ab ,:\"\\\n\r\t()🦊é", "Negative prompt:", "Steps: 3", "Model", "Prompt lengths: 1/2"]
+    pieces = [*'ab ,:"\\\n\r\t()🦊é', "Negative prompt:", "Steps: 3", "Model", "Prompt lengths: 1/2"]
     for _ in range(400):
         sampler = chance.choice(SAMPLERS)
         request = GenerationRequest(
@@ -125,8 +126,8 @@ FOREIGN = {
     ),
     "many extras": (
         'a cat\nSteps: 20, Sampler: Euler a, Schedule type: Automatic, Seed: -1, Model: m, Clip skip: 2, TI: "a: 0"',
-        GenerationRequest("a cat", "", "m", None, Sampling("euler_a", "auto", 20)),
-        ["Limner doesn't use these settings of the picture: Clip skip, TI."],
+        GenerationRequest("a cat", "", "m", None, Sampling("euler_a", "auto", 20, clip_skip=2)),
+        ["Limner doesn't use these settings of the picture: TI."],
     ),
     "a sampler and a schedule that are not here": (
         "a cat\nSteps: 20, Sampler: DPM adaptive, Schedule type: Align Your Steps, CFG scale: 7, Model: m",
@@ -227,3 +228,41 @@ def test_twenty_thousand_keys_are_one_short_sentence() -> None:
     _, notes = parse_infotext(f"a cat\nSteps: 20, Sampler: DDIM, Model: m, {many}")
     listed = ", ".join(f"key {number}" for number in range(8))
     assert notes == [f"Limner doesn't use these settings of the picture: {listed} and 19,992 more."]
+
+
+SHA = "0123456789abcdef" * 4
+FURTHER = {
+    "refined, varied, tiled": GenerationRequest(
+        "a fish", model="m", tile="x", variation=Variation(7, 0.25), refine=Refine(1.5, "latent", 0.6, 12),
+        sampling=Sampling("ddim", "normal", 20, 7.0, eta=0.5, clip_skip=2, rescale=0.7), seed=3, size=Size(512, 512),
+    ),
+    "refined in the usual way": GenerationRequest(
+        "a fish", model="m", refine=Refine(), sampling=Sampling("ddim", "normal", 20, 7.0), seed=3, size=Size(512, 512)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_further_settings_survive_as_text(name: str) -> None:
+    request = FURTHER[name]
+    assert parse_infotext(infotext(request, {})) == (request, [])
+
+
+@pytest.mark.parametrize(
+    ("start", "text"),
+    [
+        (FromImage(SHA, 0.4), "Denoising strength: 0.4"),
+        (
+            Inpaint(SHA, SHA, 0.9, 6, "masked", 24, "noise"),
+            "Mask blur: 6, Masked content: latent noise, Inpaint area: Only masked, Masked area padding: 24",
+        ),
+        (Outpaint(SHA, right=64), "Denoising strength: 1, Outpainting: left 0 top 0 right 64 bottom 0"),
+    ],
+)
+def test_a_start_is_told_and_its_picture_missed(start, text: str) -> None:
+    request = GenerationRequest("a fish", model="m", start=start, sampling=Sampling("ddim", "normal", 20, 7.0), seed=3)
+    said = infotext(request, {})
+    assert text in said
+    read, notes = parse_infotext(said)
+    assert read.start == FromText()
+    assert notes == ["This picture began with another picture, which is not stored in it: choose that one again."]
