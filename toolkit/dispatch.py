@@ -25,6 +25,8 @@ Publish = Callable[[JobEvent, Who], None]
 
 MAX_DEATHS_OF_A_JOB = 2
 RESTARTS_ALLOWED, RESTART_WINDOW = 3, 60.0
+# Denoising steps, of all its pictures together, up to which a job may take a seat that is kept for short ones.
+SHORT_STEPS = 8
 
 
 class Dispatcher:
@@ -37,6 +39,7 @@ class Dispatcher:
         self._engine, self._queue, self._gallery, self._publish = engine, queue, gallery, publish
         self._keep_images, self._inputs = keep_images, inputs
         self._running: dict[str, QueuedJob] = {}
+        self._unsent: set[str] = set()
         self._notes: dict[str, str] = {}
         self._changed = threading.Condition()
         self._closing = False
@@ -54,6 +57,10 @@ class Dispatcher:
             self._changed.notify_all()
 
     def cancel(self, job_id: str) -> None:
+        with self._changed:
+            if job_id in self._unsent:
+                self._unsent.discard(job_id)
+                return
         self._engine.cancel(job_id)
 
     @property
@@ -82,11 +89,9 @@ class Dispatcher:
         while True:
             with self._changed:
                 try:
-                    while not self._closing and not self._room():
-                        self._changed.wait()
                     if self._closing:
                         return
-                    job = self._queue.take()
+                    job = self._take()
                 except StorageError as error:
                     log.warning("the queue can't be read, trying again: %s", error)
                     self._changed.wait(timeout=1.0)
@@ -98,6 +103,7 @@ class Dispatcher:
                     self._end(job, JobState.FAILED, error=self._engine_failed)
                     continue
                 self._running[job.id] = job
+                self._unsent.add(job.id)
             self._publish(JobEvent(job.id, JobState.RUNNING, phase="loading", note=self._notes.get(job.id)), job.who)
             try:
                 pictures = self._pictures(job)
@@ -105,8 +111,20 @@ class Dispatcher:
                 self._leave(job.id)
                 self._end(job, JobState.FAILED, error=str(error))
                 continue
-            exact = job.exact or job.alone
-            self._engine.submit(EngineJob(job.id, job.request, exact=exact, who=job.who.id, pictures=pictures))
+            self._send(job, pictures)
+
+    def _send(self, job: QueuedJob, pictures: Mapping[str, bytes]) -> None:
+        """Give the engine a job, unless it was cancelled meanwhile, or waits again because the engine has died."""
+        with self._changed:
+            wanted = job.id in self._unsent
+            self._unsent.discard(job.id)
+            if self._running.get(job.id) is not job:
+                return
+            if wanted:
+                self._engine.submit(EngineJob(job.id, job.request, job.exact or job.alone, job.who.id, pictures))
+                return
+        self._leave(job.id)
+        self._end(job, JobState.CANCELLED)
 
     def _pictures(self, job: QueuedJob) -> dict[str, bytes]:
         """The input pictures of a job as PNG files; raise RequestError when one is no longer kept."""
@@ -114,11 +132,17 @@ class Dispatcher:
             return {}
         return {sha: self._inputs.file(sha, job.who).read_bytes() for sha in job.request.pictures()}
 
-    def _room(self) -> bool:
-        """A job that ended an engine once runs alone, so that a second death names the culprit."""
-        if any(job.alone for job in self._running.values()) or (self._queue.next_is_alone() and self._running):
-            return False
-        return len(self._running) < self._engine.capacity
+    def _take(self) -> QueuedJob | None:
+        """The next job, when the engine has a seat for it: one of the usual ones, or one for short jobs.
+
+        A job that ended an engine once runs alone, so that a second death names the culprit.
+        """
+        if any(job.alone for job in self._running.values()) or (self._running and self._queue.next_is_alone()):
+            return None
+        free = self._engine.capacity - len(self._running)
+        if free > 0:
+            return self._queue.take()
+        return self._queue.take(SHORT_STEPS) if free + self._engine.express > 0 else None
 
     def _on_event(self, event: EngineEvent) -> None:
         job = self._running.get(event.job_id)
@@ -178,6 +202,8 @@ class Dispatcher:
             if self._closing:
                 return
             lost, self._running = list(self._running.values()), {}
+        for job in lost:
+            self._engine.cancel(job.id)  # what reached the engine after its death must not start a second time
         log.warning("the engine stopped (%s) with %d jobs", reason, len(lost))
         for job in lost:
             if self._queue.put_back(job.id, alone=True) >= MAX_DEATHS_OF_A_JOB:

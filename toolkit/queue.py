@@ -21,8 +21,12 @@ _FINAL = "('finished', 'failed', 'cancelled')"
 # `served` is the number of the person's last turn, 0 for somebody who has had none.
 _NEXT = """
     SELECT jobs.* FROM jobs LEFT JOIN people ON people.id = jobs.who
-    WHERE state = 'queued' AND session = ?
+    WHERE state = 'queued' AND session = ? {short}
     ORDER BY returned > 0 DESC, CASE WHEN returned > 0 THEN 0 ELSE coalesce(served, 0) END, jobs.seq LIMIT 1
+"""
+# A job that came back from a dead engine has to be alone, however short it is.
+_SHORT = """AND returned = 0
+    AND coalesce(json_extract(request, '$.sampling.steps'), 1000) * coalesce(json_extract(request, '$.count'), 1) <= ?
 """
 
 
@@ -59,14 +63,17 @@ class JobQueue:
                 values,
             )
 
-    def take(self) -> QueuedJob | None:
+    def take(self, most_steps: int | None = None) -> QueuedJob | None:
         """The job whose turn it is, marked as running; None when nothing waits.
+
+        With `most_steps`, the first job in that order whose pictures take no more denoising steps together.
 
         The person least recently served comes first, whoever has not been served at all before everybody; within one
         person the oldest job. The owner is a person like any other.
         """
         with self._database.transaction() as connection:
-            row = connection.execute(_NEXT, (self._session,)).fetchone()
+            short, values = ("", ()) if most_steps is None else (_SHORT, (most_steps,))
+            row = connection.execute(_NEXT.format(short=short), (self._session, *values)).fetchone()
             if row is None:
                 return None
             now = time.time()
@@ -81,7 +88,7 @@ class JobQueue:
 
     def next_is_alone(self) -> bool:
         """Whether the job that `take` would give now has to run alone."""
-        rows = self._database.rows(_NEXT, (self._session,))
+        rows = self._database.rows(_NEXT.format(short=""), (self._session,))
         return bool(rows and rows[0]["alone"])
 
     def put_back(self, job_id: str, alone: bool) -> int:

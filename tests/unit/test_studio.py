@@ -23,6 +23,7 @@ from toolkit import (
     Studio,
     Who,
 )
+from toolkit.engine.runner import JobRunner
 from toolkit.engine.sketch import SketchEngine
 
 CAT = GenerationRequest(prompt="a red cat", seed=7)
@@ -133,6 +134,8 @@ class MortalEngine(SketchEngine):
         def watch(event) -> None:
             if event.phase == "denoising" and event.step == 2 and self.deaths > 0:
                 self.deaths -= 1
+                dead, self._runner = self._runner, JobRunner(self._draw)
+                dead.abandon()
                 threading.Thread(target=on_death, args=("it was killed",)).start()
             on_event(event)
 

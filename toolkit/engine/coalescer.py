@@ -15,6 +15,7 @@ A job counts as running from its first call to the end of the `with`, so encodin
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import defaultdict
@@ -32,6 +33,8 @@ from toolkit.engine.merging import Inputs, rules_for
 log = logging.getLogger(__name__)
 
 MOST_ROWS = {"cpu": 16, "mps": 16, "cuda": 32}
+# Rows times latent pixels of one call: 16 pictures of 512 × 512 on a CPU. More is slower there, and takes memory.
+MOST_CELLS = {"cpu": 2**16, "mps": 2**16, "cuda": 2**20}
 # A call waits for its company while others keep arriving, at most so long; a slow denoiser is worth a longer wait.
 _GAP, _GAP_SHARE = 0.003, 0.1
 _LONGEST_WAIT, _WAIT_SHARE = 0.02, 0.25
@@ -60,6 +63,11 @@ class Call:
     def rows(self) -> int:
         return self.inputs.rows
 
+    @property
+    def cells(self) -> int:
+        """Rows × latent height × latent width, which the memory of a denoiser's call grows with."""
+        return self.inputs.sample.shape[0] * math.prod(self.inputs.sample.shape[2:])
+
 
 Around = Callable[[Sequence[Call]], AbstractContextManager[Any]]
 
@@ -70,8 +78,11 @@ class Turn:
     `company` is the largest number of jobs that shared one of its calls, `rows` the largest batch it was part of.
     """
 
-    def __init__(self, coalescer: Coalescer, who: str, exact: bool, checkpoint: Callable[[], None]) -> None:
-        self._coalescer, self.who, self.exact, self._checkpoint = coalescer, who, exact, checkpoint
+    def __init__(
+        self, coalescer: Coalescer, who: str, exact: bool, checkpoint: Callable[[], None], alive: Callable[[], None]
+    ) -> None:
+        self._coalescer, self.who, self.exact = coalescer, who, exact
+        self._checkpoint, self._alive = checkpoint, alive
         self.active = False
         self.company = self.rows = 0
 
@@ -79,6 +90,10 @@ class Turn:
     def merges(self) -> bool:
         """Whether this job's calls may be joined with those of others."""
         return self._coalescer.rules is not None and not self.exact
+
+    def rest(self) -> None:
+        """Say that no further call comes soon, so that nobody waits for one; the next call says otherwise."""
+        self._coalescer._leave(self)
 
     def predict(
         self, inputs: Inputs, patch: Patch | None = None, patch_key: Hashable = None, adapters: Any = None,
@@ -92,7 +107,11 @@ class Turn:
         key = (self._key(inputs), patch_key if patch_key is not None or patch is None else id(patch))
         call = Call(self, inputs, (*key, getattr(adapters, "apart", None)), patch, adapters, progress)
         self._coalescer._take(call)
+        seen = self._coalescer.batches
         while not call.done.wait(_LOOK):
+            if seen != self._coalescer.batches:
+                seen = self._coalescer.batches
+                self._alive()  # others were served meanwhile: this job waits for its turn and is not stuck
             try:
                 self._checkpoint()
             except BaseException:
@@ -117,6 +136,7 @@ class Coalescer:
     def __init__(self, denoiser: Any, most_rows: int | None = None) -> None:
         self.denoiser, self.rules = denoiser, rules_for(denoiser)
         self.most_rows = most_rows or MOST_ROWS.get(denoiser.device.type, 16)
+        self.most_cells = MOST_CELLS.get(denoiser.device.type, 2**16)
         self.around: list[Around] = []
         self.batches = self.calls = 0
         self._changed = threading.Condition()
@@ -126,14 +146,20 @@ class Coalescer:
         self._thread: threading.Thread | None = None
         self._names = count(1)
         self._last_arrival = 0.0
+        self._halved = False
         self._usual = 0.0
 
     @contextmanager
     def job(
-        self, who: str = "owner", exact: bool = False, checkpoint: Callable[[], None] = lambda: None
-    ) -> Iterator[Turn]:
-        """A place for one job; `checkpoint` is called while it waits and may raise to leave, `exact` shares nothing."""
-        turn = Turn(self, who, exact, checkpoint)
+        self, who: str = "owner", exact: bool = False, checkpoint: Callable[[], None] = lambda: None,
+        alive: Callable[[], None] = lambda: None,
+    ) -> Iterator[Turn]:  # fmt: skip
+        """A place for one job; `exact` shares nothing.
+
+        While it waits `checkpoint` is called now and then and may raise to leave, and `alive` whenever others were
+        served.
+        """
+        turn = Turn(self, who, exact, checkpoint, alive)
         with self._changed:
             others = [self._served[other.who] for other in self._turns if other.who != who]
             if not any(other.who == who for other in self._turns):
@@ -155,11 +181,26 @@ class Coalescer:
         """How many jobs have a place now."""
         return len(self._turns)
 
+    def alone(self, exact: bool) -> str:
+        """Why a job's calls can't be joined with those of others, for the picture's metadata; "" when they can."""
+        if exact:
+            return "exact"
+        return "" if self.rules else f"there are no rules to join calls of {type(self.denoiser).__name__}"
+
+    def stats(self) -> dict[str, int]:
+        """JSON-ready: jobs that draw now, and how many calls were joined into how many batches so far."""
+        return {"jobs": self.running, "calls": self.calls, "batches": self.batches}
+
     def _take(self, call: Call) -> None:
         with self._changed:
             call.turn.active = True
             self._waiting.append(call)
             self._last_arrival = call.arrived
+            self._changed.notify_all()
+
+    def _leave(self, turn: Turn) -> None:
+        with self._changed:
+            turn.active = False
             self._changed.notify_all()
 
     def _withdraw(self, call: Call) -> None:
@@ -175,10 +216,11 @@ class Coalescer:
                 began = time.monotonic()
                 self._predict(calls)
                 self._usual = time.monotonic() - began
+                rows = sum(call.rows for call in calls)
                 for call in calls:
-                    self._served[call.turn.who] += call.rows
+                    self._served[call.turn.who] += self._usual * call.rows / rows
                     call.turn.company = max(call.turn.company, len({id(other.turn) for other in calls}))
-                    call.turn.rows = max(call.turn.rows, sum(other.rows for other in calls))
+                    call.turn.rows = max(call.turn.rows, rows)
                     call.done.set()
 
     def _next(self) -> list[Call] | None:
@@ -189,6 +231,8 @@ class Coalescer:
                     if not self._changed.wait(_IDLE) and not self._turns and not self._waiting:
                         self._thread = None
                         self._served.clear()
+                        self._halved = False
+                        self.most_cells = MOST_CELLS.get(self.denoiser.device.type, 2**16)
                         return None
                     continue
                 left = self._patience()
@@ -206,17 +250,24 @@ class Coalescer:
         return min(gap, longest) - now
 
     def _choose(self) -> list[Call]:
-        """The call of the person least served, and what may join it, up to `most_rows`."""
+        """The call of the person who had least of the denoiser's time, and what may join it within the limits."""
         order = sorted(self._waiting, key=lambda call: (self._served[call.turn.who], call.arrived))
         chosen = [order[0]]
         for call in order[1:]:
-            if call.key == order[0].key and sum(one.rows for one in chosen) + call.rows <= self.most_rows:
+            if call.key == order[0].key and self._fits([*chosen, call]):
                 chosen.append(call)
         self._waiting = [call for call in self._waiting if call not in chosen]
         return chosen
 
+    def _fits(self, calls: list[Call]) -> bool:
+        rows, cells = (sum(getattr(call, name) for call in calls) for name in ("rows", "cells"))
+        return rows <= self.most_rows and cells <= self.most_cells
+
     def _predict(self, calls: list[Call]) -> None:
         """Give each call its result or its error; what fails together is tried in parts: only the cause fails."""
+        if self._halved and len(calls) == 1 and calls[0].rows > 1 and calls[0].cells > self.most_cells:
+            self._by_halves(calls[0])
+            return
         try:
             results = self._forward(calls)
         except (
@@ -228,22 +279,22 @@ class Coalescer:
             call.result = result
 
     def _split(self, calls: list[Call], error: Exception) -> None:
-        rows = sum(call.rows for call in calls)
         memory = out_of_memory(error)
         if memory:
             free_cache(self.denoiser.device)
-            self.most_rows = max(1, rows // 2)
-            log.warning("out of memory with %d rows at once; going on with at most %d", rows, self.most_rows)
+            rows, cells = (sum(getattr(call, name) for call in calls) for name in ("rows", "cells"))
+            self._halved, self.most_cells = True, max(1, cells // 2)
+            log.warning("out of memory with %d rows at once; going on with half", rows)
         if len(calls) > 1:
             middle = len(calls) // 2
             self._predict(calls[:middle])
             self._predict(calls[middle:])
-        elif memory and rows > 1 and self.rules is not None:
-            self._by_halves(calls[0], error)
+        elif memory and calls[0].rows > 1 and self.rules is not None:
+            self._by_halves(calls[0])
         else:
             calls[0].error = error
 
-    def _by_halves(self, call: Call, error: Exception) -> None:
+    def _by_halves(self, call: Call) -> None:
         """One job's rows in two calls; the rows of a guided step need not be in one."""
         middle = call.rows // 2
         halves = [

@@ -22,19 +22,20 @@ class Seat(torch.nn.Module):
     that a seed draws the same noise in every dtype and the steps add no rounding of their own. `patch` surrounds each
     call with what plugins change for this job (jobs of equal `patch_key` share a call); `transforms` are rows' detours,
     the first one outermost: each gets the rest of the way and the rows, and may ask it as often as it likes.
-    `adapters` go with the rows to `Coalescer.around`; `calls` is how many calls the job's progress is counted by.
+    `adapters` go with the rows to `Coalescer.around`; `calls` is how many calls the pipeline makes, 0 when unknown: the
+    job's progress is counted by it, and after the last one nobody waits for another.
     """
 
     def __init__(
         self, turn: Turn, unet: Any, *, patch: Patch | None = None, patch_key: Hashable = None,
-        transforms: Sequence[Transform] = (), adapters: Any = None, calls: int = 1,
+        transforms: Sequence[Transform] = (), adapters: Any = None, calls: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         # Not submodules: moving or casting a seat must not touch the UNet.
         object.__setattr__(self, "_turn", turn)
         object.__setattr__(self, "_unet", unet)
         self._patch, self._patch_key, self._adapters = patch, patch_key, adapters
-        self._calls, self._done = max(1, calls), 0
+        self._calls, self._done = calls, 0
         self._predict: Predict = self._ask
         for transform in reversed(transforms):
             self._predict = _detour(transform, self._predict)
@@ -51,6 +52,8 @@ class Seat(torch.nn.Module):
         given = {name: value for name, value in others.items() if value is not None}
         predicted = self._predict(Inputs(sample, times, encoder_hidden_states, given))
         self._done += 1
+        if self._done == self._calls:
+            self._turn.rest()
         return (predicted.float(),)
 
     def _ask(self, inputs: Inputs) -> torch.Tensor:
@@ -61,7 +64,7 @@ class Seat(torch.nn.Module):
             text=inputs.text.to(dtype),
             others={name: _cast(value, dtype) for name, value in inputs.others.items()},
         )
-        progress = min(1.0, self._done / self._calls)
+        progress = min(1.0, self._done / self._calls) if self._calls else 0.0
         return self._turn.predict(cast, self._patch, self._patch_key, self._adapters, progress)
 
 

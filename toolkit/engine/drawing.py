@@ -65,6 +65,8 @@ class Drawer:
         }
         # Finishing steps work on all of a picture, so what is outside of a mask stays no longer as it was.
         own = {} if request.finish else found[0][2]
+        if alone := components.coalescer.alone(job.exact):
+            facts["alone"] = alone
         notes = [note for _, note, _ in found if note]
         return Drawn(tuple(picture for picture, _, _ in found), {**facts, **own}, notes[0] if notes else None)
 
@@ -79,7 +81,7 @@ class Drawer:
         texts = components.text.encode_pair(request.prompt, request.negative, sampling.clip_skip)
         patch, key = self._patch(components, request)
         transforms = (rescaled(sampling.guidance, sampling.rescale),) if sampling.rescale else ()
-        place = partial(components.coalescer.job, job.who, job.exact, control.checkpoint)
+        place = partial(components.coalescer.job, job.who, job.exact, control.checkpoint, control.alive)
 
         def seat(turn: Any, calls: int) -> Seat:
             return Seat(turn, components.unet, patch=patch, patch_key=key, transforms=transforms, calls=calls)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageFilter
 
+from toolkit.engine.control import Drawn
 from toolkit.engine.protocol import Picture
-from toolkit.engine.runner import Drawn
 from toolkit.plugins import calls
 from toolkit.request import GenerationRequest
 

@@ -7,9 +7,10 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from toolkit.engine.control import Control, Drawn, Patience
 from toolkit.engine.offline import stay_offline
-from toolkit.engine.protocol import JOBS_AT_ONCE, EngineJob, OnDeath, OnEvent
-from toolkit.engine.runner import Control, Drawn, JobRunner
+from toolkit.engine.protocol import EXPRESS, JOBS_AT_ONCE, EngineJob, OnDeath, OnEvent
+from toolkit.engine.runner import JobRunner
 from toolkit.errors import LimnerError
 from toolkit.models import ModelIndex
 
@@ -25,16 +26,29 @@ class InlineEngine:
     """Draws on job threads. torch and diffusers are imported by the first job or `warm`, whichever comes first."""
 
     def __init__(
-        self, models: ModelIndex, *, dtype: str = "auto", name: str = "inline", plugins: Plugins | None = None
-    ) -> None:
-        self.capacity = JOBS_AT_ONCE
-        self._models, self._dtype, self._name = models, dtype, name
-        self._runner = JobRunner(self._draw, self.capacity, plugins)
+        self, models: ModelIndex, *, dtype: str = "auto", name: str = "inline", plugins: Plugins | None = None,
+        patience: Patience | None = None,
+    ) -> None:  # fmt: skip
+        self.capacity, self.express = JOBS_AT_ONCE, EXPRESS
+        self._models, self._dtype, self._name, self._patience = models, dtype, name, patience
+        self._runner = self._hire(plugins)
+        self._on_death: OnDeath = lambda reason: None
         self._opening = threading.Lock()
         self._opened: tuple[PipelineManager, Drawer] | None = None
 
     def start(self, on_event: OnEvent, on_death: OnDeath) -> None:
+        self._on_death = on_death
         self._runner.start(on_event)
+
+    def _hire(self, plugins: Plugins | None) -> JobRunner:
+        return JobRunner(self._draw, self.capacity + self.express, plugins, self._patience, self._stuck)
+
+    def _stuck(self, reason: str) -> None:
+        """Start afresh: a thread that hangs inside a model holds what the other jobs need."""
+        hung, self._runner = self._runner, self._hire(self._runner.plugins)
+        self._opened = None
+        hung.abandon()
+        self._on_death(reason)
 
     def submit(self, job: EngineJob) -> None:
         self._runner.submit(job)
@@ -50,7 +64,8 @@ class InlineEngine:
         self._runner.plugins = plugins
 
     def stats(self) -> Mapping[str, Any]:
-        known: dict[str, Any] = {"engine": self._name, "alive": True, "running": self._runner.running}
+        known: dict[str, Any] = {"engine": self._name, "alive": True, "capacity": self.capacity}
+        known["running"] = self._runner.running
         if self._opened is None:
             return {**known, "device": "unknown", "dtype": self._dtype, "models": []}
         manager = self._opened[0]

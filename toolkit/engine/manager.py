@@ -78,6 +78,7 @@ class PipelineManager:
                     "warm": c.ready,
                     "place": self.device.type if c.ready else "memory",
                     "leases": c.leases,
+                    **c.coalescer.stats(),
                     "load_seconds": round(c.seconds, 2),
                     "idle_seconds": 0.0 if c.leases else round(now - c.used, 1),
                 }

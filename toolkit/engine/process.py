@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.engine.protocol import JOBS_AT_ONCE, EngineEvent, EngineJob, OnDeath, OnEvent
+from toolkit.engine.protocol import EXPRESS, JOBS_AT_ONCE, EngineEvent, EngineJob, OnDeath, OnEvent
 from toolkit.engine.wire import Message, Wire, pack_job, unpack_event
 from toolkit.errors import EngineError
 from toolkit.jobs import JobState
@@ -40,7 +40,7 @@ class ProcessEngine:
         self, models: ModelIndex, *, dtype: str = "auto", data: Path, ready_when: Callable[[], bool] | None = None,
         plugins: Plugins | None = None,
     ) -> None:  # fmt: skip
-        self.capacity = JOBS_AT_ONCE
+        self.capacity, self.express = JOBS_AT_ONCE, EXPRESS
         self.ready_when = ready_when
         self._setup = {"folders": [str(Path(folder).resolve()) for folder in models.folders], "dtype": dtype}
         self._plugins = plugins

@@ -14,8 +14,10 @@ from typing import Any, Protocol
 from toolkit.jobs import JobState
 from toolkit.request import GenerationRequest
 
-# So many jobs share the denoiser's calls; more wait in the queue, where turns are fair.
+# So many jobs share the denoiser's calls; more wait in the queue, where turns are fair. One more seat is kept for a job
+# of few steps, so that it is never stuck behind long ones.
 JOBS_AT_ONCE = 8
+EXPRESS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,10 @@ OnDeath = Callable[[str], None]
 
 
 class Engine(Protocol):
-    """The four verbs of an engine; `capacity` is how many jobs it takes at once."""
+    """The four verbs of an engine; `capacity` is how many jobs it takes at once, `express` how many short ones more."""
 
     capacity: int
+    express: int
 
     def start(self, on_event: OnEvent, on_death: OnDeath) -> None:
         """Make ready to take jobs; returns at once, a job that comes early waits for the engine.
@@ -90,7 +93,11 @@ class Engine(Protocol):
         """Load a model before anybody asks for it; errors wait for the job that needs it."""
 
     def stats(self) -> Mapping[str, Any]:
-        """JSON-ready facts: {"engine", "alive", "device", "dtype", "models": [{"id", "bytes", "warm"}], …}."""
+        """JSON-ready facts: {"engine", "alive", "device", "dtype", "models": [{"id", "bytes", "warm"}], …}.
+
+        `warm` says that a model is in memory; of engines that share denoiser calls each model also has "jobs", the
+        number of those that draw with it now, and how many "calls" were joined into "batches" so far.
+        """
 
     def close(self) -> None:
         """End all jobs as cancelled and free everything; may be called twice."""

@@ -6,119 +6,57 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from toolkit.engine.protocol import EngineEvent, EngineJob, OnEvent, Picture
+from toolkit.engine.control import Control, Drawn, Patience
+from toolkit.engine.protocol import EngineJob, OnEvent
 from toolkit.errors import Cancelled, EngineError, LimnerError
 from toolkit.jobs import JobState
 
 if TYPE_CHECKING:
     from toolkit.plugins.plugins import Plugins
-    from toolkit.request import GenerationRequest
 
 log = logging.getLogger(__name__)
 
-_SECONDS = {"loading": "load", "encoding": "encode", "denoising": "denoise", "decoding": "decode"}
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """What drawing a job gave: the pictures in the order of their seeds, and facts for their metadata."""
-
-    pictures: tuple[Picture, ...]
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    note: str | None = None
-    withheld: tuple[str, ...] = ()
-
-
-class Control:
-    """A running job's way to speak and to be stopped; used by the thread that draws it."""
-
-    def __init__(self, job: EngineJob, on_event: OnEvent) -> None:
-        self.job = job
-        self.stopped = threading.Event()
-        self.seconds: dict[str, float] = {}
-        self._on_event = on_event
-        self._began = self._since = time.perf_counter()
-        self._phase = ""
-        self._step = 0
-        self.steps = job.request.sampling.steps or 20
-
-    def checkpoint(self) -> None:
-        """Raise Cancelled when somebody has asked for the job to stop."""
-        if self.stopped.is_set():
-            raise Cancelled("The job was cancelled.")
-
-    def phase(self, name: str) -> None:
-        """Enter a phase; the time since the last one counts for that one."""
-        self.checkpoint()
-        if name == self._phase:
-            return
-        self.clock()
-        self._phase = name
-        self._tell()
-
-    def plan(self, steps_left: int) -> None:
-        """Say how many denoising steps are still to come; drawing in several batches takes their sum."""
-        self.steps = self._step + steps_left
-
-    def step(self, previews: tuple[bytes, ...] = ()) -> None:
-        """Say that one more denoising step is done."""
-        self._step += 1
-        self._tell(previews)
-        self.checkpoint()
-
-    def clock(self) -> dict[str, float]:
-        """The seconds of each phase so far, and of all together."""
-        now = time.perf_counter()
-        name = _SECONDS.get(self._phase)
-        if name:
-            self.seconds[name] = self.seconds.get(name, 0.0) + now - self._since
-        self._since = now
-        self.seconds["total"] = now - self._began
-        return self.seconds
-
-    def finish(self, state: JobState, drawn: Drawn | None = None, error: str | None = None) -> None:
-        """Send the job's last event."""
-        seconds = {name: round(value, 4) for name, value in self.clock().items()}
-        event = EngineEvent(self.job.id, state, self._phase or "queued", self._step, self.steps, seconds=seconds)
-        if drawn is None:
-            self._on_event(replace(event, error=error))
-        else:
-            said = {"facts": drawn.facts, "note": drawn.note, "withheld": drawn.withheld}
-            self._on_event(replace(event, pictures=drawn.pictures, **said))
-
-    def _tell(self, previews: tuple[bytes, ...] = ()) -> None:
-        self._on_event(EngineEvent(self.job.id, JobState.RUNNING, self._phase, self._step, self.steps, previews))
+_LOOK = 1.0
 
 
 class JobRunner:
     """Draws jobs with `draw`, `capacity` at a time, the others waiting in the order they came.
 
-    `plugins` finish and review what is drawn; they may be replaced between jobs.
+    `plugins` finish and review what is drawn, one job at a time, because nobody who writes a plugin need think of
+    threads; they may be replaced between jobs. A job that stalls is ended with the reason; when its thread does not
+    react to that within the grace of `patience`, it is left behind, and `on_stuck(reason)` says so once.
     """
 
     def __init__(
-        self, draw: Callable[[EngineJob, Control], Drawn], capacity: int = 1, plugins: Plugins | None = None
-    ) -> None:
-        self._draw, self.plugins = draw, plugins
+        self, draw: Callable[[EngineJob, Control], Drawn], capacity: int = 1, plugins: Plugins | None = None,
+        patience: Patience | None = None, on_stuck: Callable[[str], None] | None = None,
+    ) -> None:  # fmt: skip
+        self._draw, self.plugins, self._patience, self._on_stuck = (
+            draw, plugins, patience or Patience(), on_stuck,
+        )  # fmt: skip
         self._capacity = capacity
         self._changed = threading.Condition()
+        self._finishing = threading.Lock()
         self._waiting: deque[Control] = deque()
         self._running: dict[str, Control] = {}
         self._threads: list[threading.Thread] = []
-        self._closed = False
+        self._closing = threading.Event()
         self._on_event: OnEvent | None = None
 
     def start(self, on_event: OnEvent) -> None:
-        """Start the job threads."""
+        """Start the job threads and the one that watches them."""
         self._on_event = on_event
-        for number in range(self._capacity):
-            thread = threading.Thread(target=self._work, name=f"job-{number}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        for _ in range(self._capacity):
+            self._hire()
+        threading.Thread(target=self._watch, name="stalled-jobs", daemon=True).start()
+
+    def _hire(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"job-{len(self._threads)}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def submit(self, job: EngineJob) -> None:
         """Take a job; a runner that is closed ends it as cancelled."""
@@ -126,7 +64,7 @@ class JobRunner:
             raise EngineError("The engine was given a job before it was started.")
         control = Control(job, self._on_event)
         with self._changed:
-            if not self._closed:
+            if not self._closing.is_set():
                 self._waiting.append(control)
                 self._changed.notify()
                 return
@@ -147,7 +85,7 @@ class JobRunner:
     def close(self, timeout: float = 30.0) -> None:
         """Cancel everything and wait for the threads, at most `timeout` seconds; harmless when called again."""
         with self._changed:
-            self._closed = True
+            self._closing.set()
             waiting, self._waiting = list(self._waiting), deque()
             running = list(self._running.values())
             self._changed.notify_all()
@@ -164,31 +102,46 @@ class JobRunner:
     def running(self) -> int:
         return len(self._running)
 
+    def abandon(self) -> list[Control]:
+        """Give up all jobs without a word, for an engine that starts afresh; returns those that ran."""
+        with self._changed:
+            self._closing.set()
+            given_up = [*self._running.values(), *self._waiting]
+            self._waiting.clear()
+            self._changed.notify_all()
+        for control in given_up:
+            control.mute()
+            control.stopped.set()
+        return given_up
+
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._waiting and not self._closed:
+                while not self._waiting and not self._closing.is_set():
                     self._changed.wait()
-                if self._closed:
+                if self._closing.is_set():
                     return
                 control = self._waiting.popleft()
+                control.alive()
                 self._running[control.job.id] = control
             try:
                 self._one(control)
             except Exception:  # the job thread again: a listener that raises must not end the thread
                 log.exception("The end of job %s could not be told", control.job.id)
-            finally:
-                with self._changed:
-                    self._running.pop(control.job.id, None)
+            with self._changed:
+                if self._running.get(control.job.id) is not control:
+                    return  # it was given up as stuck, and another thread has taken this one's place
+                del self._running[control.job.id]
 
     def _one(self, control: Control) -> None:
         try:
             drawn = self._draw(control.job, control)
             control.checkpoint()
-            drawn = finished(drawn, control.job.request, self.plugins, control.checkpoint)
+            drawn = self._finished(drawn, control)
             control.checkpoint()
         except Cancelled:
-            control.finish(JobState.CANCELLED)
+            state = JobState.FAILED if control.stalled else JobState.CANCELLED
+            control.finish(state, error=control.stalled)
         except LimnerError as error:
             control.finish(JobState.FAILED, error=str(error))
         except Exception as error:  # the job thread: whatever a model raises ends this job and never the engine
@@ -197,16 +150,47 @@ class JobRunner:
         else:
             control.finish(JobState.FINISHED, drawn)
 
+    def _finished(self, drawn: Drawn, control: Control) -> Drawn:
+        """What plugins make of the pictures: finishing steps in the request's order, then the reviews."""
+        request = control.job.request
+        if self.plugins is None or not (request.finish or self.plugins.reviews):
+            return drawn
+        from toolkit.engine.finishing import finish_all
 
-def finished(
-    drawn: Drawn, request: GenerationRequest, plugins: Plugins | None, checkpoint: Callable[[], None]
-) -> Drawn:
-    """What plugins make of the pictures: finishing steps in the request's order, then the reviews."""
-    if plugins is None or not (request.finish or plugins.reviews):
-        return drawn
-    from toolkit.engine.finishing import finish_all
+        control.phase("finishing")
+        while not self._finishing.acquire(timeout=_LOOK):
+            control.alive()
+            control.checkpoint()
+        try:
+            return finish_all(drawn, request, self.plugins, control.checkpoint)
+        finally:
+            self._finishing.release()
 
-    return finish_all(drawn, request, plugins, checkpoint)
+    def _watch(self) -> None:
+        """End jobs that stall: first by asking, then by leaving their thread behind."""
+        asked: dict[Control, float] = {}
+        while not self._closing.wait(min(_LOOK, self._patience.grace / 2)):
+            running = list(self._running.values())
+            asked = {control: since for control, since in asked.items() if control in running}
+            for control in running:
+                if control in asked:
+                    if time.monotonic() - asked[control] > self._patience.grace:
+                        self._leave_behind(control)
+                elif reason := control.overdue(self._patience):
+                    log.error("job %s: %s", control.job.id, reason)
+                    control.stalled = reason
+                    control.stopped.set()
+                    asked[control] = time.monotonic()
+
+    def _leave_behind(self, control: Control) -> None:
+        with self._changed:
+            if self._running.get(control.job.id) is not control:
+                return
+            del self._running[control.job.id]
+        control.finish(JobState.FAILED, error=control.stalled)
+        self._hire()
+        if self._on_stuck is not None:
+            self._on_stuck(control.stalled or "")
 
 
 def explain(error: Exception) -> str:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw
 
+from toolkit.engine.control import Control, Drawn
 from toolkit.engine.protocol import EngineJob, OnDeath, OnEvent, Picture
-from toolkit.engine.runner import Control, Drawn, JobRunner
+from toolkit.engine.runner import JobRunner
 from toolkit.errors import EngineError
 from toolkit.geometry import Size
 from toolkit.masking import filled, fitting_mask, paste_back, untouched
@@ -47,7 +48,7 @@ class SketchEngine:
         self, models: ModelIndex | None = None, *, step_seconds: float = 0.0, capacity: int = 1,
         plugins: Plugins | None = None,
     ) -> None:  # fmt: skip
-        self.capacity = capacity
+        self.capacity, self.express = capacity, 0
         self._models = models
         self._step_seconds = step_seconds
         self._runner = JobRunner(self._draw, capacity, plugins)

@@ -22,6 +22,7 @@ from toolkit.plugins.plugins import Plugins
 
 # A step may last longer; the studio ends such jobs itself once this process is gone.
 _CLOSE_SECONDS = 2.0
+_STUCK = 3
 
 log = logging.getLogger("toolkit.engine.worker")
 
@@ -48,7 +49,7 @@ class Worker:
 
     def run(self) -> None:
         """Make ready to draw while another thread reads commands; what goes wrong here ends the process."""
-        self._engine.start(self._on_event, lambda reason: None)
+        self._engine.start(self._on_event, self._on_death)
         reader = threading.Thread(target=self._obey, name="commands", daemon=True)
         reader.start()
         self._engine.open()
@@ -80,6 +81,12 @@ class Worker:
                 self._tell_stats()
         except OSError:
             os._exit(0)  # the studio has gone; there is nobody to draw for
+
+    def _on_death(self, reason: str) -> None:
+        """A thread hangs inside a model, where only the end of the process frees what it holds; the studio goes on."""
+        log.error("the engine process ends itself: %s", reason)
+        logging.shutdown()
+        os._exit(_STUCK)
 
     def _tell_stats(self) -> None:
         self._wire.send({"kind": "stats", "stats": dict(self._engine.stats())})
