@@ -62,8 +62,8 @@ class FileMemory:
         rows = [(path, *stamp, json.dumps(found)) for path, (stamp, found) in fresh.items()]
         self._write("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)", rows)
 
-    def sha256(self, path: Path) -> str | None:
-        """The hash of a file, None while a large one is still being read."""
+    def sha256(self, path: Path, wait: bool = False) -> str | None:
+        """The hash of a file, None while a large one is still being read; with `wait` it is read here and now."""
         stat = path.stat()
         key, stamp = os.path.abspath(path), (stat.st_mtime_ns, stat.st_size)
         with self._lock:
@@ -72,7 +72,7 @@ class FileMemory:
                 return known[1]
             first = (key, stamp) not in self._asked
             self._asked.add((key, stamp))
-        if stat.st_size <= _SMALL:
+        if wait or stat.st_size <= _SMALL:
             return self._hash(key, stamp)
         if first:
             self._waiting.put((key, stamp))

@@ -204,6 +204,20 @@ def test_the_shipped_tokenizer_is_whole_or_refused(folder, monkeypatch, tmp_path
         clip_words.read_merges(short)
 
 
+@pytest.mark.parametrize("name", ["sd1", "sdxl-refiner"])
+def test_the_report_on_a_file_can_be_sent_and_agrees_with_diffusers(name, folder):
+    from toolkit.engine.report import described, model_report
+
+    facts = model_report(ModelIndex([folder]).find(name), "float32")
+    assert facts["family"] == FAMILIES[name].title
+    assert all(answer["finite"] and answer["std"] > 0.1 for answer in facts["answers"].values())
+    assert {"denoiser", "decoder"} <= facts["differences"].keys()
+    assert max(facts["differences"].values()) <= 3e-6
+    text = described(json.loads(json.dumps(facts)))
+    assert str(folder) not in text
+    assert f"{name}.safetensors" in text
+
+
 @pytest.mark.slow
 def test_stable_diffusion_15_at_full_size_is_diffusers_pipeline(tmp_path):
     """About a billion random weights, as they are on people's disks: half precision, all original names."""

@@ -52,16 +52,38 @@ class Findings:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print everything as one JSON object")
+    parser.add_argument("--model", metavar="ID|FILE", help="load this model and print a report that can be sent")
+    parser.add_argument("--dtype", choices=("auto", "float32", "float16", "bfloat16"), help="precision for --model")
 
 
 def run(args: argparse.Namespace, settings: Settings | None) -> int:
     """Print the findings; 0 when the studio can draw, 1 when something keeps it from drawing."""
+    if args.model is not None and settings is not None:
+        return _model(args, settings)
     findings = examine(settings, Path(args.data) if getattr(args, "data", None) else None)
     if args.json:
         print(json.dumps(asdict(findings), ensure_ascii=False))
     else:
         print(described(findings))
     return 1 if findings.problems else 0
+
+
+def _model(args: argparse.Namespace, settings: Settings) -> int:
+    """Report on one model; ModelError says what is wrong with it."""
+    environment.ensure(("engine",))
+    from toolkit.engine.offline import stay_offline
+
+    stay_offline()
+    from toolkit.engine.report import described as model_described
+    from toolkit.engine.report import model_report
+    from toolkit.models import ModelIndex
+
+    index = ModelIndex.of(settings)
+    model = index.find(args.model)
+    index.memory.sha256(model.weights("unet"), wait=True)
+    facts = model_report(model, settings.dtype)
+    print(json.dumps(facts, ensure_ascii=False) if args.json else model_described(facts))
+    return 0 if all(answer["finite"] for answer in facts["answers"].values()) else 1
 
 
 def examine(settings: Settings | None, data: Path | None = None) -> Findings:
