@@ -97,7 +97,7 @@ function tile(picture) {
 
 function enlarge(picture) {
   const pictures = there();
-  openLightbox(pictures, pictures.indexOf(picture), { more: recent.next ? async () => { await more(); return there(); } : null });
+  openLightbox(pictures, Math.max(0, pictures.findIndex((one) => one.id === picture.id)), { more: recent.next ? async () => { await more(); return there(); } : null });
 }
 
 // One tab stop for the whole wall; arrows go through it.
