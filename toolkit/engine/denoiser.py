@@ -43,6 +43,11 @@ class Seat(torch.nn.Module):
         self.dtype = torch.float32
         self.device = unet.device
 
+    @property
+    def add_embedding(self) -> Any:
+        """What SDXL's pipelines look at to see how much the denoiser is told of the picture's size."""
+        return self._unet.add_embedding
+
     def forward(
         self, sample: torch.Tensor, timestep: Any, encoder_hidden_states: torch.Tensor, return_dict: bool = True,
         **others: Any,
