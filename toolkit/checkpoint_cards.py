@@ -33,6 +33,7 @@ _SAID = {
     "usage": ("modelspec.usage_hint",),
     "trigger": ("modelspec.trigger_phrase",),
     "architecture": ("modelspec.architecture",),
+    "base": ("ss_base_model", "ss_sd_model_name", "ss_base_model_version", "modelspec.architecture"),
     "resolution": ("modelspec.resolution",),
     "prediction": ("modelspec.prediction_type", "prediction_type"),
 }

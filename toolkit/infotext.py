@@ -19,6 +19,7 @@ from typing import Any
 import toolkit
 from toolkit.errors import MetadataError
 from toolkit.further_settings import written
+from toolkit.loras import tags
 from toolkit.recall import request_of
 from toolkit.request import GenerationRequest
 from toolkit.samplers import find_sampler, find_schedule
@@ -35,7 +36,7 @@ _TELLING = {"Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "M
 
 def infotext(request: GenerationRequest, facts: Mapping[str, Any]) -> str:
     """The text for `request`; `facts` may hold "model_hash". Settings that are still open are left out."""
-    prompt, negative = _writable(request.prompt), _writable(request.negative)
+    prompt, negative = _writable(request.prompt + tags(request.loras)), _writable(request.negative)
     settings = _settings(request, facts)
     text = _joined(prompt, negative, settings).strip()
     if split_infotext(text)[:2] == (prompt, negative):

@@ -13,6 +13,7 @@ from toolkit.beginning import begun, check_passes, mode_of
 from toolkit.errors import ModelError, RequestError
 from toolkit.geometry import Size
 from toolkit.jobs import OWNER, Who
+from toolkit.loras import known, take_tags
 from toolkit.plugins.calls import prepare as prepare_by_plugins
 from toolkit.request import GenerationRequest, Sampling, Written
 from toolkit.samplers import check_sampler, choose_schedule, find_sampler
@@ -54,13 +55,13 @@ def prepare(
         _check_text(request)
     elif request.finish or request.extras:
         raise RequestError("finish", "This studio has no plugins, which finishing steps and extras are for.")
+    request = _with_loras(request, models)
     model = _model(request.model, models, paths)
     request = begun(request, model, pictures, who)
     if isinstance(request.start, AsIs):
         return _as_it_is(request, count)
     if not request.prompt.strip():
         raise RequestError("prompt", "The prompt is empty: type what you want to see, for example “a red fish”.")
-    check_loras(request.loras)
     check_controls(request.controls)
     request = replace(
         request,
@@ -78,6 +79,18 @@ def _as_it_is(request: GenerationRequest, count: int) -> GenerationRequest:
         raise RequestError("finish", "The picture is only finished, so add at least one finishing step.")
     check_start(request.start, 1)
     return replace(request, count=count, sampling=Sampling(), refine=None, variation=None, loras=(), controls=())
+
+
+def _with_loras(request: GenerationRequest, models: ModelIndex) -> GenerationRequest:
+    """LoRA tags out of the texts and into `loras`, each under the name of a file that is here."""
+    prompt, tags = take_tags(request.prompt)
+    negative, more = take_tags(request.negative)
+    written = request.written and replace(request.written, prompt=take_tags(request.written.prompt)[0])
+    if not (tags or more or request.loras):
+        return request
+    loras = known((*request.loras, *tags, *more), models)
+    check_loras(loras)
+    return replace(request, prompt=prompt, negative=negative, written=written, loras=loras)
 
 
 def _check_text(request: GenerationRequest) -> None:

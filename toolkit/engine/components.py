@@ -10,6 +10,8 @@ from typing import Any
 import diffusers
 import torch
 
+from toolkit.engine.adapters.lora import LoraShelf
+from toolkit.engine.adapters.sets import LoraSwitch
 from toolkit.engine.coalescer import Coalescer
 from toolkit.engine.decoding import Decoder
 from toolkit.engine.loading import load_reader, load_unet, load_vae
@@ -39,6 +41,11 @@ class Components:
     leases: int = 0
     ready: bool = True
     used: float = field(default_factory=time.monotonic)
+    loras: LoraShelf = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.loras = LoraShelf(self)
+        self.coalescer.around.append(LoraSwitch(self).around)
 
     @property
     def family(self) -> Family:

@@ -13,6 +13,7 @@ import diffusers
 import torch
 from PIL import Image
 
+from toolkit.engine.adapters.sets import LoraSet, Use, reading
 from toolkit.engine.beginnings import Beginning, begin, enlarged, enlarged_latents
 from toolkit.engine.components import Components
 from toolkit.engine.denoiser import Seat
@@ -24,6 +25,7 @@ from toolkit.engine.protocol import EngineJob, Picture
 from toolkit.engine.runner import Control, Drawn
 from toolkit.engine.tiling import tiled
 from toolkit.geometry import Size
+from toolkit.loras import find_lora
 from toolkit.models import ModelIndex
 from toolkit.plugins.calls import denoising
 from toolkit.plugins.plugins import Plugins
@@ -78,15 +80,29 @@ class Drawer:
     def _drawing(self, components: Components, job: EngineJob, control: Control) -> Drawing:
         request, sampling = job.request, job.request.sampling
         control.phase("encoding")
-        texts = components.text.encode_pair(request.prompt, request.negative, sampling.clip_skip)
+        loras = self._loras(components, request)
+        texts = components.text.encode_pair(
+            request.prompt, request.negative, sampling.clip_skip,
+            key=loras.text_key, patch=partial(reading, components, loras),
+        )  # fmt: skip
         patch, key = self._patch(components, request)
         transforms = (rescaled(sampling.guidance, sampling.rescale),) if sampling.rescale else ()
         place = partial(components.coalescer.job, job.who, job.exact, control.checkpoint, control.alive)
 
         def seat(turn: Any, calls: int) -> Seat:
-            return Seat(turn, components.unet, patch=patch, patch_key=key, transforms=transforms, calls=calls)
+            return Seat(
+                turn, components.unet, patch=patch, patch_key=key, transforms=transforms, adapters=loras, calls=calls
+            )  # fmt: skip
 
         return Drawing(components, request, texts, control, place, seat)
+
+    def _loras(self, components: Components, request: GenerationRequest) -> LoraSet:
+        uses = []
+        for use in request.loras:
+            lora = components.loras.take(find_lora(use.name, self._models))
+            text_weight = use.weight if use.text_weight is None else use.text_weight
+            uses.append(Use(lora, use.weight, text_weight, use.start, use.end))
+        return LoraSet(tuple(uses))
 
     def _patch(self, components: Components, request: GenerationRequest) -> tuple[Any, str | None]:
         """What surrounds this job's calls of the denoiser, and a key: requests with equal keys change it equally."""

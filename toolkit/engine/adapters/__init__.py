@@ -1,0 +1,1 @@
+"""What jobs add to a model: LoRA and its relatives, ControlNet."""
