@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import hashlib
+import io
 import json
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -14,10 +17,17 @@ import torch
 from PIL import Image
 
 from tests.engine.checkpoint_makers import SD15, TINY, write_checkpoint, write_configs
+from tests.engine.conftest import Listener
+from toolkit.engine.inline import InlineEngine
 from toolkit.engine.manager import PipelineManager
+from toolkit.engine.protocol import EngineJob
 from toolkit.errors import EngineError, ModelError
 from toolkit.families import FAMILIES, FOLDER
+from toolkit.geometry import Size
+from toolkit.jobs import JobState
 from toolkit.models import ModelIndex
+from toolkit.request import GenerationRequest, Sampling
+from toolkit.starts import FromImage, FromText, Inpaint
 
 PROMPT, NEGATIVE = "a photo of a red cat, 8k", "blurry"
 
@@ -28,6 +38,7 @@ def folder(tmp_path_factory) -> Path:
     made = tmp_path_factory.mktemp("single")
     for name in TINY:
         write_checkpoint(made / f"{name}.safetensors", name)
+        (made / f"{name}.json").write_text('{"native_size": [64, 64]}')
     return made
 
 
@@ -247,3 +258,66 @@ def test_stable_diffusion_15_at_full_size_is_diffusers_pipeline(tmp_path):
 
 def test_the_makers_of_these_tests_know_every_family():
     assert set(TINY) == set(FAMILIES)
+
+
+def png(image: Image.Image) -> tuple[str, bytes]:
+    """A picture as the engine gets it, by its SHA-256."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return hashlib.sha256(file.getvalue()).hexdigest(), file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def engine(folder):
+    listener = Listener()
+    engine = InlineEngine(ModelIndex([folder]), dtype="float32")
+    engine.start(listener.on_event, listener.on_death)
+    yield engine, listener
+    engine.close()
+
+
+@pytest.mark.parametrize("name", list(TINY))
+def test_every_family_draws_through_the_engine(name, engine, tmp_path):
+    inline, listener = engine
+    image, image_file = png(Image.radial_gradient("L").convert("RGB").resize((64, 64)))
+    mask, mask_file = png(Image.linear_gradient("L").resize((64, 64)))
+    mode = next(iter(FAMILIES[name].pipelines))
+    start = {"text": FromText(), "image": FromImage(image, strength=0.6), "inpaint": Inpaint(image, mask)}[mode]
+    sampling = Sampling(sampler="dpmpp_2m", schedule="karras", steps=3, guidance=4.0)
+    request = GenerationRequest(
+        prompt=PROMPT, model=name, size=Size(64, 64), seed=3, sampling=sampling, start=start, count=2
+    )  # fmt: skip
+    inline.submit(EngineJob(f"job-{name}", request, pictures={image: image_file, mask: mask_file}))
+    event = listener.end_of(f"job-{name}")
+    assert event.state is JobState.FINISHED, event.error
+    first, second = event.pictures
+    assert (first.width, first.height) == (64, 64)
+    assert len(set(first.rgb)) > 20
+    assert first.rgb != second.rgb
+    file = inline._models.find(name).path
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:10]
+    known = {digest} if file.stat().st_size <= 64 * 2**20 else {digest, None}  # a large file is read meanwhile
+    assert event.facts["model_hash"] in known
+
+
+def test_a_damaged_checkpoint_fails_its_job_by_name_and_the_next_picture_is_unchanged(folder, tmp_path, listener):
+    shutil.copy(folder / "sd1.safetensors", tmp_path / "good.safetensors")
+    broken = tmp_path / "broken.safetensors"
+    shutil.copy(folder / "sd1.safetensors", broken)
+    index = ModelIndex([tmp_path])
+    engine = InlineEngine(index, dtype="float32")
+    engine.start(listener.on_event, listener.on_death)
+    sampling = Sampling(sampler="ddim", schedule="normal", steps=2, guidance=4.0)
+    request = GenerationRequest(prompt=PROMPT, model="good", size=Size(64, 64), seed=3, sampling=sampling)
+    try:
+        before = listener.draw(engine, request, "before")
+        index.find("broken")
+        with broken.open("r+b") as file:
+            file.truncate(broken.stat().st_size // 2)
+        failed = listener.draw(engine, request.with_(model="broken"), "broken")
+        after = listener.draw(engine, request, "after")
+    finally:
+        engine.close()
+    assert failed.state is JobState.FAILED
+    assert "broken.safetensors is damaged: it should have" in failed.error
+    assert after.pictures[0].rgb == before.pictures[0].rgb
