@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from PIL import Image
 from starlette.applications import Starlette
 
 from toolkit.errors import SettingsError
+from toolkit.opening import FORMATS
 from toolkit.request import STARTER
 from webui.feed import Feed
 from webui.guard import Guard
@@ -40,6 +42,8 @@ FIRST_PORT, LAST_PORT = 7860, 7959
 ENGINE_WAITS = 3.0
 SHUTDOWN_WAITS = 2
 MAX_EVENTS, MAX_SESSIONS = 400, 250
+# Pillow refuses twice as many. The studio's own largest pictures have 8192 × 8192; people's are held to less.
+MAX_PIXELS = 45_000_000
 ENVIRONMENT = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_SHARE": "False",
@@ -84,6 +88,7 @@ class App:
 def build_app(studio: Studio, keys: Keys | None = None, note: Callable[[], str] | None = None) -> App:
     """The app for a studio; `keys` are those of its data folder unless others are given."""
     private_environment(studio.settings.data)
+    hold_pillow()
     return App(studio, keys or Keys.load(studio.settings.data), note)
 
 
@@ -94,6 +99,13 @@ def private_environment(data: Path) -> None:
     temporary.mkdir(parents=True, exist_ok=True)
     temporary.chmod(0o700)
     os.environ["GRADIO_TEMP_DIR"] = str(temporary)
+
+
+def hold_pillow() -> None:
+    """Leave Pillow the formats of pictures: Gradio opens files with all that it knows, PostScript among them."""
+    Image.init()
+    Image.ID[:] = [kind for kind in Image.ID if kind in FORMATS]
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
 def _mount(app: Starlette, blocks: gr.Blocks, look: dict[str, Any], private: list[Path]) -> Any:

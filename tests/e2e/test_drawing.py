@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.desk import READY, Desk
 
+PAINTED = "performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000"
 SLOW = 60  # steps, the most that a visitor may ask for: some seconds of sketching
 
 
@@ -58,11 +59,13 @@ def test_a_reload_in_the_middle_of_a_job_finds_everything_again(desk: Desk) -> N
     desk.box("negative").fill("birds")
     desk.ask("a blue boat")
     expect(desk.status).to_have_text(re.compile("Step [1-9]"))
-    began = time.monotonic()
+    usual = desk.page.evaluate(PAINTED)
     desk.page.reload()
     expect(desk.status).to_have_text(re.compile("Step [1-9]"))
     expect(desk.page.locator("#lm-grid img")).to_be_visible()
-    assert time.monotonic() - began < 6, "the job must be back in about two seconds, even on a busy machine"
+    seconds = desk.page.evaluate("performance.now()") / 1000
+    # On a busy machine the page itself takes longer than two seconds to paint; the job must not lag behind it then.
+    assert seconds < max(2.0, 3 * usual), f"the job was back after {seconds:.1f} s"
     desk.page.wait_for_selector(READY)
     found = desk.values()
     assert (found["prompt"], found["negative"], found["steps"]) == ("a blue boat", "birds", str(SLOW))

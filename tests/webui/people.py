@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
 import httpx
+from PIL import Image
 
 from toolkit.settings import Settings, load_settings
 
@@ -46,6 +49,16 @@ def paper_settings(folder: Path, **flags: Any) -> Settings:
     if not (folder / "models").exists():
         paper_model(folder / "models" / PAPER)
     return load_settings(data=folder / "data", models=[str(folder / "models")], **flags)
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG that says it is large and holds one pixel."""
+    packed = io.BytesIO()
+    Image.new("L", (1, 1)).save(packed, "PNG")
+    plain = bytearray(packed.getvalue())
+    plain[16:24] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    plain[29:33] = zlib.crc32(bytes(plain[12:29])).to_bytes(4, "big")
+    return bytes(plain)
 
 
 def ask(client: httpx.Client, prompt: str, **request: Any) -> str:
