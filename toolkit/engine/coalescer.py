@@ -36,8 +36,8 @@ MOST_ROWS = {"cpu": 16, "mps": 16, "cuda": 32}
 # Rows times latent pixels of one call: 16 pictures of 512 × 512 on a CPU. More is slower there, and takes memory.
 MOST_CELLS = {"cpu": 2**16, "mps": 2**16, "cuda": 2**20}
 # A call waits for its company while others keep arriving, at most so long; a slow denoiser is worth a longer wait.
-_GAP, _GAP_SHARE = 0.003, 0.1
-_LONGEST_WAIT, _WAIT_SHARE = 0.02, 0.25
+_GAP, _GAP_SHARE = 0.003, 0.3
+_LONGEST_WAIT, _WAIT_SHARE = 0.02, 0.5
 _LOOK = 0.25
 _IDLE = 2.0
 
