@@ -9,7 +9,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "models" / "checkpoints" / "limner-starter"
 WORK = ROOT / "starter-work"
 SHEET = ROOT / "docs" / "images" / "starter-contact-sheet.png"
-STAGES = ("vae", "text", "scenes", "denoiser", "judge", "publish", "styles", "control", "draft")
+STAGES = ("vae", "text", "scenes", "denoiser", "judge", "publish", "styles", "control", "draft", "clip", "upscaler")
+PARTS = ("base", "vae", "styles", "control", "inpaint", "clip", "upscaler", "draft")
 BESIDE = ("styles", "control", "draft")
 # What a stage leaves when it is through; the denoiser keeps its own account, publishing is done anew each time.
 PRODUCTS = {"vae": "vae", "text": "text_encoder", "scenes": "latents.pt"}
@@ -24,9 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     train.add_argument("--minutes", type=float, help="training time of the stage, in place of its usual one")
     train.add_argument("--work", type=Path, default=WORK, help="where unfinished training is kept")
     train.add_argument("--out", type=Path, default=FOLDER, help="where the finished model goes")
-    evaluate = commands.add_parser("evaluate", help="score the starter on combinations it never saw")
+    evaluate = commands.add_parser("evaluate", help="score the whole kit on combinations it never saw")
     evaluate.add_argument("--json", action="store_true", help="print the scores as JSON only")
-    evaluate.add_argument("--quick", action="store_true", help="56 prompts in place of 300")
+    evaluate.add_argument("--quick", action="store_true", help="about a fifth of the pictures")
+    evaluate.add_argument("--only", help=f"parts to score, with commas between: {','.join(PARTS)}")
+    evaluate.add_argument("--sheets", type=Path, default=WORK / "sheets", help="where the contact sheets go")
     evaluate.add_argument("--folder", type=Path, default=FOLDER, help="the model to score")
 
 
@@ -66,6 +69,10 @@ def _run_stage(stage: str, args: argparse.Namespace) -> None:
         from toolkit.starter.beside import train_beside
 
         print(json.dumps(train_beside(stage, args.work, args.minutes, args.resume)))
+    elif stage in ("clip", "upscaler"):
+        from toolkit.starter.release_models import train_model
+
+        print(json.dumps(train_model(stage, args.work, args.minutes, args.resume)))
     elif stage == "judge":
         from toolkit.starter.judge import train_judge
 
@@ -82,14 +89,18 @@ def _evaluate(args: argparse.Namespace) -> int:
     if not (args.folder / "model_index.json").exists():
         print(f"There is no model at {args.folder}. Train one with `launch.py starter train`.", file=sys.stderr)
         return 1
-    from toolkit.starter.evaluate import evaluate
+    only = [part.strip() for part in (args.only or "").split(",") if part.strip()]
+    unknown = [part for part in only if part not in PARTS]
+    if unknown:
+        print(f"There is no part “{unknown[0]}” to score; there are {', '.join(PARTS)}.", file=sys.stderr)
+        return 2
+    from toolkit.starter.evaluation import evaluate_kit
+    from toolkit.starter.table import lines
 
-    scores = evaluate(args.folder, args.quick)
+    scores = evaluate_kit(args.sheets, only, args.quick, args.folder, lambda part: print(part, file=sys.stderr))
     if args.json:
         print(json.dumps(scores))
-        return 0
-    for name, share in scores["base"].items():
-        low, high = scores["intervals"][name]
-        print(f"{name:<12}{share:7.1%}   95 % interval {low:.1%} to {high:.1%}")
-    print(f"{'autoencoder':<12}{scores['vae']['psnr']:6.1f} dB")
+    else:
+        print("\n".join(lines(scores)))
+        print(f"Contact sheets are in {args.sheets}.")
     return 0

@@ -131,23 +131,34 @@ def verdicts_on(pipeline: StableDiffusionPipeline, asked: list[tuple[Scene, str]
     return judge_pictures(draw(pipeline, [text for _, text in asked], list(range(first, first + len(asked)))), asked)
 
 
-def evaluate(folder: Path, quick: bool = False) -> dict:
-    """The scores of a folder: shares in 0..1 with their 95 % intervals, and the autoencoder's mean PSNR in dB."""
-    pipeline = load_pipeline(folder)
-    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+def base_marks(
+    pipeline: StableDiffusionPipeline, card: Mapping[str, Any], quick: bool = False
+) -> dict[str, list[bool]]:
+    """What was right in each picture of one thing, by name, and under "two" in each of two."""
     single = collect(pipeline, card, 40 if quick else 200, 1)
     double = collect(pipeline, card, 16 if quick else 100, 2)
-    marks = {
+    return {
         "background": [verdict.background for verdict in single],
         "colour": [verdict.colours[0] for verdict in single],
         "thing": [verdict.things[0] for verdict in single],
         "all": [verdict.whole for verdict in single],
         "two": [all(verdict.things) and all(verdict.colours) for verdict in double],
     }
-    _, pictures = render_scenes(EVALUATION_SEED + 5_000_000, 24 if quick else 200)
+
+
+def held_out_scenes(quick: bool = False) -> np.ndarray:
+    """The scenes that the autoencoder is scored on."""
+    return render_scenes(EVALUATION_SEED + 5_000_000, 24 if quick else 200)[1]
+
+
+def evaluate(folder: Path, quick: bool = False) -> dict:
+    """The scores of a folder: shares in 0..1 with their 95 % intervals, and the autoencoder's mean PSNR in dB."""
+    pipeline = load_pipeline(folder)
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    marks = base_marks(pipeline, card, quick)
     return {
         "base": {name: round(sum(right) / len(right), 4) for name, right in marks.items()},
-        "vae": {"psnr": round(psnr(pipeline.vae.to("cpu"), pictures).mean().item(), 2)},
+        "vae": {"psnr": round(psnr(pipeline.vae.to("cpu"), held_out_scenes(quick)).mean().item(), 2)},
         "intervals": {name: wilson(sum(right), len(right)) for name, right in marks.items()},
-        "prompts": {"one": len(single), "two": len(double)},
+        "prompts": {"one": len(marks["all"]), "two": len(marks["two"])},
     }

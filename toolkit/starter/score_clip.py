@@ -65,6 +65,10 @@ def missed_words(captions: list[list[str]], answers: list[int]) -> dict[str, int
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
+def _said(captions: list[str], answer: int) -> str:
+    return captions[answer] + (" (right)" if answer == 0 else f" (wrong: {captions[0]})")
+
+
 def evaluate_clip(folder: Path = CLIP_FOLDER, quick: bool = False, sheet: Path | None = None) -> Score:
     """The share of pictures whose own caption fits best."""
     model, processor = CLIPModel.from_pretrained(folder).eval(), CLIPProcessor.from_pretrained(folder)
