@@ -19,7 +19,7 @@ from toolkit.starter.vocabulary import LENGTH
 
 IMAGES = ROOT / "docs" / "images"
 MINUTES = {"clip": 20.0, "upscaler": 5.0}
-MADE = "Trained on a CPU by `python launch.py starter train --stage {stage}`, on pictures that code draws and nothing else."
+MADE = "Trained on a CPU by `python launch.py starter train --stage {stage}`, on pictures drawn by code alone."
 
 
 def write_clip(model: CLIPModel, folder: Path = CLIP_FOLDER) -> None:
