@@ -53,14 +53,14 @@ def said(header: Header) -> dict[str, str]:
 def file_facts(path: Path) -> dict[str, Any]:
     """JSON-ready facts from a file's header alone: its kind, what it says, and for a checkpoint family and noise."""
     try:
-        header = header_of(path)
+        header = header_of(path, whole=False)
     except ModelError as error:
         return {"error": str(error)}
     facts: dict[str, Any] = {"kind": kind_of(header), "dtype": header.dtype, **said(header)}
     if facts["kind"] in ("checkpoint", None):
         try:
             facts["family"] = checkpoint_family(path, header).name
-            facts["marks"] = [name for name in MARKS if name in header.shapes]
+            facts["marks"] = [name for name in MARKS if header.has(name)]
         except ModelError as error:
             # What is no checkpoint may be something else in its place, such as an upscaler.
             facts["error" if facts["kind"] else "reason"] = str(error)
@@ -97,7 +97,8 @@ _CARD_NAMES = ("title", "licence", "author", "description", "native_size", "size
 
 def preview_of(path: Path, names: Collection[str]) -> Path | None:
     """The picture that people keep beside a file of weights, as A1111 finds it."""
-    wanted = (f"{path.stem}{middle}{end}" for end in PICTURES for middle in ("", ".preview"))
+    stem = path.stem
+    wanted = (f"{stem}{middle}{end}" for end in PICTURES for middle in ("", ".preview"))
     return next((path.with_name(name) for name in wanted if name in names), None)
 
 

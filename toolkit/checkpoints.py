@@ -31,12 +31,12 @@ def checkpoint_family(path: Path, header: Header) -> Family:
     first = header.shape(_CONV_IN)
     if first is None:
         title = other_family(header)
-        what = f"is made for {title}" if title else f"is no checkpoint (it holds {_first(header)} and so on)"
+        what = f"is made for {title}" if title else f"is no checkpoint (it holds {header.first} and so on)"
         raise ModelError(f"{short(path)} {what}; this studio draws with Stable Diffusion 1, 2 and SDXL.")
     name = _by_text_encoder(header)
     if name is None:
         raise ModelError(f"{short(path)} holds a denoiser without its text encoder. Get the model's full file.")
-    if "edm_mean" in header.shapes:
+    if header.has("edm_mean"):
         raise ModelError(f"{short(path)} is Playground 2.5, whose noise differs from SDXL's; take an SDXL model.")
     channels = first[1]
     family = FAMILIES.get(f"{name}-inpaint" if channels == 9 else name)
@@ -47,7 +47,7 @@ def checkpoint_family(path: Path, header: Header) -> Family:
 
 def vae_prefix(header: Header) -> str | None:
     """How a file's autoencoder tensors begin ("" in a file that is only an autoencoder), None without any."""
-    return next((one for one in (*VAES, "") if f"{one}decoder.conv_in.weight" in header.shapes), None)
+    return next((one for one in (*VAES, "") if header.has(f"{one}decoder.conv_in.weight")), None)
 
 
 def component_config(path: Path, header: Header, family: Family, component: str) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _by_text_encoder(header: Header) -> str | None:
     """The family without its number of channels; only the text encoders of the families differ in name."""
     for name in ("sdxl", "sdxl-refiner", "sd2", "sd1"):
         prefixes = [encoder.prefix for encoder in FAMILIES[name].text_encoders]
-        if all(any(tensor.startswith(prefix) for tensor in header.shapes) for prefix in prefixes):
+        if all(map(header.begins, prefixes)):
             return name
     return None
 
@@ -125,10 +125,6 @@ def _ending(shapes: Mapping[str, Shape], end: str) -> Shape:
         if name.startswith(UNET) and name.endswith(end):
             return shape
     raise KeyError(f"{UNET}*{end}")
-
-
-def _first(header: Header) -> str:
-    return next(iter(header.shapes), "no tensor")
 
 
 def scheduler_config(family: Family, marks: Collection[str], prediction: str | None) -> dict[str, Any]:

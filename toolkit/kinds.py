@@ -15,7 +15,7 @@ _LORA_MARKS = (
 )  # fmt: skip
 _CONTROL_MARKS = ("control_model.", "controlnet_cond_embedding.", "input_hint_block.", "lllite_unet")
 _EMBEDDING_WIDTHS = ((768,), (1024,), (1280,))
-_EMBEDDING_NAMES = {"emb_params", "clip_l", "clip_g", "<concept>"}
+_EMBEDDING_NAMES = ("emb_params", "clip_l", "clip_g", "<concept>")
 
 # Denoisers of families that the studio doesn't draw with, by names that only they have.
 _OTHERS: Mapping[str, str] = {
@@ -34,20 +34,19 @@ _OTHERS: Mapping[str, str] = {
 
 def kind_of(header: Header) -> str | None:
     """One of `KINDS` that tensors' names tell for sure; None for upscalers and for what the studio doesn't know."""
-    names = header.shapes
-    if _UNET in names:
+    if header.has(_UNET):
         return "checkpoint"
-    if any(mark in name for name in names for mark in _LORA_MARKS):
+    if any(map(header.mentions, _LORA_MARKS)):
         return "lora"
-    if any(name.startswith(_CONTROL_MARKS) or ".input_hint_block." in name for name in names):
+    if any(map(header.begins, _CONTROL_MARKS)) or header.mentions(".input_hint_block."):
         return "controlnet"
-    if any(name.endswith(("decoder.conv_in.weight", "decoder.layers.0.weight")) for name in names):
+    if header.mentions('decoder.conv_in.weight"') or header.mentions('decoder.layers.0.weight"'):
         return "vae"
-    if _EMBEDDING_NAMES & names.keys() or (len(names) == 1 and next(iter(names.values()))[-1:] in _EMBEDDING_WIDTHS):
+    if any(map(header.has, _EMBEDDING_NAMES)) or (header.only or ())[-1:] in _EMBEDDING_WIDTHS:
         return "embedding"
     return None
 
 
 def other_family(header: Header) -> str | None:
     """The family of a denoiser that the studio can't draw with, None for one it has never heard of."""
-    return next((title for mark, title in _OTHERS.items() if any(mark in name for name in header.shapes)), None)
+    return next((title for mark, title in _OTHERS.items() if header.mentions(mark)), None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import ModelError
-from toolkit.headers import Header, HeaderError, read_header
+from toolkit.headers import Header, HeaderError, glance_at, read_header
 
 _MAX_JSON = 8 * 1024 * 1024
 _SMALL = 256 * 1024 * 1024
@@ -39,10 +39,13 @@ def check_weights(path: Path) -> None:
     header_of(path)
 
 
-def header_of(path: Path) -> Header:
-    """A file's header; raise ModelError naming the file when it can't be read or isn't sound."""
+def header_of(path: Path, whole: bool = True) -> Header:
+    """A file's header; raise ModelError naming the file when it can't be read or isn't sound.
+
+    Without `whole` only as much of it is looked at as tells what the file is.
+    """
     try:
-        return read_header(path)
+        return read_header(path) if whole else glance_at(path)
     except HeaderError as error:
         raise ModelError(f"{short(path)} is damaged: {error}. Copy the file again.") from error
     except OSError as error:
