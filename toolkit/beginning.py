@@ -47,6 +47,10 @@ def begun(
         can = " or ".join({"text": "from text", "image": "from a picture", "inpaint": "inside a mask"}[name]
                           for name in model.row.pipelines if not name.startswith("control"))  # fmt: skip
         raise RequestError("model", f"{model.title} can't draw this way; it draws {can}. Choose another model.")
+    for number, unit in enumerate(request.controls):
+        if pictures is None:
+            raise RequestError("controls", "This studio keeps no input pictures, which control units are for.")
+        pictures.size(unit.image, who, field=f"controls.{number}.image")
     if isinstance(request.start, FromText):
         return request
     if pictures is None:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Mapping
 
 from toolkit.adapters import check_controls, check_loras
 from toolkit.beginning import begun, check_passes, mode_of
+from toolkit.controls import resolved
 from toolkit.errors import ModelError, RequestError
 from toolkit.geometry import Size
 from toolkit.jobs import OWNER, Who
 from toolkit.loras import known, take_tags
+from toolkit.plugins.calls import check_preprocessors
 from toolkit.plugins.calls import prepare as prepare_by_plugins
 from toolkit.request import GenerationRequest, Sampling, Written
 from toolkit.samplers import check_sampler, choose_schedule, find_sampler
@@ -62,7 +64,7 @@ def prepare(
         return _as_it_is(request, count)
     if not request.prompt.strip():
         raise RequestError("prompt", "The prompt is empty: type what you want to see, for example “a red fish”.")
-    check_controls(request.controls)
+    request = _with_controls(request, model, models, plugins)
     request = replace(
         request,
         model=model.id,
@@ -79,6 +81,19 @@ def _as_it_is(request: GenerationRequest, count: int) -> GenerationRequest:
         raise RequestError("finish", "The picture is only finished, so add at least one finishing step.")
     check_start(request.start, 1)
     return replace(request, count=count, sampling=Sampling(), refine=None, variation=None, loras=(), controls=())
+
+
+def _with_controls(
+    request: GenerationRequest, model: ModelFile, models: ModelIndex, plugins: Plugins | None
+) -> GenerationRequest:
+    """Control units with the names of ControlNets that are here and fit, and preprocessors that are there."""
+    if not request.controls:
+        return request
+    check_controls(request.controls)
+    if plugins is None:
+        raise RequestError("controls", "This studio has no plugins, which control units are for.")
+    units = resolved(request.controls, model, models, plugins.registry.controls())
+    return check_preprocessors(plugins, replace(request, controls=units))
 
 
 def _with_loras(request: GenerationRequest, models: ModelIndex) -> GenerationRequest:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from tests.unit.plugin_makers import load
+from toolkit.adapters import ControlUse
 from toolkit.errors import RequestError
 from toolkit.finishing import FinishStep
 from toolkit.jobs import JobEvent, JobState
@@ -275,3 +277,26 @@ def test_register_tabs_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
     )
     [tab] = plugins.registry.load_tabs(plugins.get("a"))
     assert (tab.label, tab.build(None)) == ("Hello", 5)
+
+
+def test_register_preprocessors_make_control_pictures(tmp_path: Path) -> None:
+    source = (
+        "@hookimpl\ndef register_preprocessors():\n"
+        "    yield Preprocessor('grey', 'Grey', lambda i, o, c: i.convert('L'), (Number('by', 'By', 1, 0, 5),))"
+    )
+    plugins = load(tmp_path, a=source)
+    use = ControlUse("lines", "0" * 64, preprocessor="grey")
+    asked = calls.check_preprocessors(plugins, request(controls=(use,)))
+    made = calls.preprocess(plugins, asked.controls[0], RED, asked)
+    assert made.mode == "RGB" and len(set(made.getpixel((0, 0)))) == 1
+    with pytest.raises(RequestError, match="there are none, grey"):
+        calls.check_preprocessors(plugins, request(controls=(replace(use, preprocessor="gold"),)))
+    with pytest.raises(RequestError, match="from 0 to 5"):
+        calls.check_preprocessors(plugins, request(controls=(replace(use, options={"by": 9}),)))
+
+
+def test_register_controls_name_kinds_once(tmp_path: Path) -> None:
+    source = "@hookimpl\ndef register_controls():\n    yield Control('grey', 'Grey', ('grey',), 'grey')"
+    plugins = load(tmp_path, a=source, b=source)
+    assert [kind.words for kind in plugins.registry.controls().values()] == [("grey",)]
+    assert any("“grey”" in problem for problem in plugins.registry.problems)

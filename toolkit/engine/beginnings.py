@@ -14,7 +14,7 @@ from torch.nn.functional import interpolate, max_pool2d
 
 from toolkit.engine.components import Components
 from toolkit.geometry import Size
-from toolkit.masking import changed_box, filled, fitting_mask, paste_back, untouched
+from toolkit.masking import Box, changed_box, filled, fitting_mask, paste_back, untouched
 from toolkit.request import GenerationRequest
 from toolkit.resizing import drawing_size, extended, resized
 from toolkit.starts import FromImage, FromText, Inpaint, Outpaint
@@ -32,7 +32,8 @@ class Beginning:
 
     `latents` (1, channels, height, width) are the picture to begin with, `mask` (1, 1, height, width) in pixels is 1
     where it may change, `masked` the latents of the picture without what is masked. `back` gives the finished picture
-    for a drawn one, and facts about it for the metadata.
+    for a drawn one, and facts about it for the metadata; `window` is the whole picture's size and the part that is
+    drawn, where that is not all of it.
     """
 
     mode: str
@@ -42,20 +43,21 @@ class Beginning:
     mask: torch.Tensor | None = None
     masked: torch.Tensor | None = None
     back: Back = field(default=_as_drawn)
+    window: tuple[Size, Box] | None = None
 
 
 def begin(components: Components, request: GenerationRequest, pictures: Mapping[str, bytes]) -> Beginning:
     """The beginning that `request.start` asks for; `pictures` are its input pictures as PNG files by their SHA-256."""
     match request.start:
         case FromImage(image=sha, strength=strength, resize=resize):
-            image = resized(_opened(pictures[sha]), request.size, resize)
+            image = resized(unpacked(pictures[sha]), request.size, resize)
             latents = components.decoder.encode(image, request.tile)
             return Beginning("image", request.size, strength, latents)
         case Inpaint(image=sha, mask=mask):
-            image = _opened(pictures[sha])
-            return _inside(components, request, image, fitting_mask(_opened(pictures[mask], "L"), Size(*image.size)))
+            image = unpacked(pictures[sha])
+            return _inside(components, request, image, fitting_mask(unpacked(pictures[mask], "L"), Size(*image.size)))
         case Outpaint(image=sha, left=left, top=top, right=right, bottom=bottom):
-            image = _opened(pictures[sha])
+            image = unpacked(pictures[sha])
             mask = Image.new("L", (image.width + left + right, image.height + top + bottom), 255)
             mask.paste(0, (left, top, left + image.width, top + image.height))
             return _inside(components, request, extended(image, left, top, right, bottom), mask)
@@ -113,10 +115,12 @@ def _inside(components: Components, request: GenerationRequest, image: Image.Ima
         before, after = untouched(image, mask), untouched(whole, mask)
         return whole, {"untouched": after} if before == after else {}
 
-    return Beginning("inpaint", size, start.strength, latents, cells, masked, back)
+    window = (Size(*image.size), box) if box is not None else None
+    return Beginning("inpaint", size, start.strength, latents, cells, masked, back, window)
 
 
-def _opened(file: bytes, mode: str = "RGB") -> Image.Image:
+def unpacked(file: bytes, mode: str = "RGB") -> Image.Image:
+    """An input picture from its PNG file."""
     with Image.open(io.BytesIO(file), formats=["PNG"]) as image:
         return image.convert(mode)
 

@@ -10,6 +10,7 @@ from typing import Any
 import diffusers
 import torch
 
+from toolkit.engine.adapters.control import ControlShelf
 from toolkit.engine.adapters.lora import LoraShelf
 from toolkit.engine.adapters.sets import LoraSwitch
 from toolkit.engine.coalescer import Coalescer
@@ -42,9 +43,10 @@ class Components:
     ready: bool = True
     used: float = field(default_factory=time.monotonic)
     loras: LoraShelf = field(init=False, repr=False)
+    controls: ControlShelf = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.loras = LoraShelf(self)
+        self.loras, self.controls = LoraShelf(self), ControlShelf(self)
         self.coalescer.around.append(LoraSwitch(self).around)
 
     @property

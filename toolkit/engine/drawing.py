@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -13,8 +12,10 @@ import diffusers
 import torch
 from PIL import Image
 
+from toolkit.controls import find_control
+from toolkit.engine.adapters.control import Unit, controlled
 from toolkit.engine.adapters.sets import LoraSet, Use, reading
-from toolkit.engine.beginnings import Beginning, begin, enlarged, enlarged_latents
+from toolkit.engine.beginnings import Beginning, begin, enlarged, enlarged_latents, unpacked
 from toolkit.engine.components import Components
 from toolkit.engine.denoiser import Seat
 from toolkit.engine.device import dtype_name
@@ -27,9 +28,10 @@ from toolkit.engine.tiling import tiled
 from toolkit.geometry import Size
 from toolkit.loras import find_lora
 from toolkit.models import ModelIndex
-from toolkit.plugins.calls import denoising
+from toolkit.plugins.calls import denoising, preprocess
 from toolkit.plugins.plugins import Plugins
 from toolkit.request import GenerationRequest
+from toolkit.resizing import resized
 from toolkit.starts import AsIs
 
 
@@ -73,8 +75,7 @@ class Drawer:
         return Drawn(tuple(picture for picture, _, _ in found), {**facts, **own}, notes[0] if notes else None)
 
     def _as_it_is(self, job: EngineJob) -> Drawn:
-        with Image.open(io.BytesIO(job.pictures[job.request.start.image]), formats=["PNG"]) as image:
-            picture = _packed(image.convert("RGB"))
+        picture = _packed(unpacked(job.pictures[job.request.start.image]))
         return Drawn((picture,) * job.request.count, {"engine": self._engine})
 
     def _drawing(self, components: Components, job: EngineJob, control: Control) -> Drawing:
@@ -86,10 +87,13 @@ class Drawer:
             key=loras.text_key, patch=partial(reading, components, loras),
         )  # fmt: skip
         patch, key = self._patch(components, request)
-        transforms = (rescaled(sampling.guidance, sampling.rescale),) if sampling.rescale else ()
+        units = self._units(components, job, control)
+        rescaling = (rescaled(sampling.guidance, sampling.rescale),) if sampling.rescale else ()
         place = partial(components.coalescer.job, job.who, job.exact, control.checkpoint, control.alive)
 
-        def seat(turn: Any, calls: int) -> Seat:
+        def seat(turn: Any, calls: int, start: Beginning) -> Seat:
+            steering = (controlled(units, start.size, calls, start.window),) if units else ()
+            transforms = (*rescaling, *steering)
             return Seat(
                 turn, components.unet, patch=patch, patch_key=key, transforms=transforms, adapters=loras, calls=calls
             )  # fmt: skip
@@ -103,6 +107,20 @@ class Drawer:
             text_weight = use.weight if use.text_weight is None else use.text_weight
             uses.append(Use(lora, use.weight, text_weight, use.start, use.end))
         return LoraSet(tuple(uses))
+
+    def _units(self, components: Components, job: EngineJob, control: Control) -> list[Unit]:
+        units = []
+        for use in job.request.controls:
+            picture = resized(unpacked(job.pictures[use.image]), job.request.size, use.resize)
+            plugins = self._plugins()
+            if use.preprocessor != "none" and plugins is not None:
+                device = components.device.type
+                picture = preprocess(
+                    plugins, use, picture, job.request, device=device, checkpoint=control.checkpoint
+                )  # fmt: skip
+            net, lock = components.controls.take(find_control(use.kind, self._models))
+            units.append(Unit(net, lock, picture, use.weight, use.start, use.end, use.resize))
+        return units
 
     def _patch(self, components: Components, request: GenerationRequest) -> tuple[Any, str | None]:
         """What surrounds this job's calls of the denoiser, and a key: requests with equal keys change it equally."""

@@ -35,8 +35,8 @@ _AT_ONCE = {"cpu": 2**20, "mps": 2**20, "cuda": 2**23}
 class Drawing:
     """What every pass of one job shares.
 
-    `place` is the job's place at the denoiser for one pass, `seat(turn, calls)` the pipeline's UNet there. `company` is
-    the largest number of jobs that shared a call, `rows` the largest batch.
+    `place` is the job's place at the denoiser for one pass, `seat(turn, calls, beginning)` the pipeline's UNet there.
+    `company` is the largest number of jobs that shared a call, `rows` the largest batch.
     """
 
     components: Components
@@ -44,7 +44,7 @@ class Drawing:
     texts: ConditioningPair
     control: Control
     place: Callable[[], AbstractContextManager[Turn]]
-    seat: Callable[[Turn, int], Seat]
+    seat: Callable[[Turn, int, Beginning], Seat]
     company: int = 1
     rows: int = 1
 
@@ -108,7 +108,7 @@ def denoise(drawing: Drawing, beginnings: list[Beginning], first: int, steps: in
 
     drawing.control.phase("denoising")
     with drawing.place() as turn:
-        latents = components.pipeline(start.mode, drawing.seat(turn, calls), scheduler)(
+        latents = components.pipeline(start.mode, drawing.seat(turn, calls, start), scheduler)(
             **drawing.texts.pipeline_arguments(number, device),
             **_arguments(beginnings, noise, device),
             num_inference_steps=steps,

@@ -2,7 +2,16 @@
 
 from toolkit.errors import Cancelled, RequestError
 from toolkit.plugins.context import Context
-from toolkit.plugins.descriptors import Command, Postprocessor, PromptTransform, Review, Tab, Upscaler
+from toolkit.plugins.descriptors import (
+    Command,
+    Control,
+    Postprocessor,
+    Preprocessor,
+    PromptTransform,
+    Review,
+    Tab,
+    Upscaler,
+)
 from toolkit.plugins.hookspecs import hookimpl
 from toolkit.plugins.params import Choice, Color, ImageInput, Number, Text, Toggle
 from toolkit.styles import Style
@@ -13,9 +22,11 @@ __all__ = [
     "Color",
     "Command",
     "Context",
+    "Control",
     "ImageInput",
     "Number",
     "Postprocessor",
+    "Preprocessor",
     "PromptTransform",
     "RequestError",
     "Review",

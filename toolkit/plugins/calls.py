@@ -22,6 +22,7 @@ from toolkit.request import GenerationRequest, Written
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from toolkit.adapters import ControlUse
     from toolkit.plugins.plugins import Plugins
     from toolkit.plugins.registry import Step
     from toolkit.plugins.states import Plugin
@@ -83,6 +84,24 @@ def finish(
         else:
             done.image = answer
     return done
+
+
+def preprocess(
+    plugins: Plugins, use: ControlUse, image: Image, request: GenerationRequest, *, device: str = "cpu",
+    checkpoint: Callable[[], None] = lambda: None,
+) -> Image:  # fmt: skip
+    """The control picture that a unit's preprocessor makes of `image`; raise PluginError when it can't be made."""
+    owned = plugins.registry.preprocessors().get(use.preprocessor)
+    if owned is None:
+        raise PluginError(f"The preprocessor “{use.preprocessor}” is not there any more.")
+    context = replace(
+        _context(plugins, owned.plugin, request, f"control/{use.preprocessor}"), device=device, checkpoint=checkpoint
+    )
+    options = with_defaults(owned.noun.params, use.options)
+    answer = plugins.guard.call(owned.plugin, _run_preprocessor, owned.noun, image, options, context)
+    if answer is MISSING:
+        raise PluginError(f"“{owned.noun.label}” failed: {owned.plugin.reason}")
+    return answer
 
 
 def review(plugins: Plugins, image: Image, request: GenerationRequest) -> Review:
@@ -173,6 +192,24 @@ def _steps(plugins: Plugins, request: GenerationRequest) -> tuple[FinishStep, ..
     return tuple(checked)
 
 
+def check_preprocessors(plugins: Plugins, request: GenerationRequest) -> GenerationRequest:
+    """The request with its control units' preprocessors and their options checked; raise RequestError."""
+    known, units = plugins.registry.preprocessors(), []
+    for number, unit in enumerate(request.controls):
+        if unit.preprocessor == "none":
+            units.append(replace(unit, options={}))
+            continue
+        owned = known.get(unit.preprocessor)
+        if owned is None:
+            there = ", ".join(["none", *known])
+            raise RequestError(
+                f"controls.{number}.preprocessor", f"There is no preprocessor “{unit.preprocessor}”; there are {there}."
+            )
+        options = clean_options(owned.noun.params, unit.options, f"controls.{number}.options")
+        units.append(replace(unit, options=options))
+    return replace(request, controls=tuple(units))
+
+
 def _extras(plugins: Plugins, request: GenerationRequest) -> dict[str, Any]:
     extras = {}
     for name, given in request.extras.items():
@@ -227,6 +264,15 @@ def _same_picture(before: bytes, after: bytes) -> bool:
             return first.mode == second.mode and first.size == second.size and first.tobytes() == second.tobytes()
     except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError):
         return False
+
+
+def _run_preprocessor(noun: Any, image: Image, options: Mapping[str, Any], context: Context) -> Image:
+    from PIL import Image as PillowImage
+
+    made = noun.run(image, options, context)
+    if not isinstance(made, PillowImage.Image):
+        raise PluginError(f"The preprocessor “{noun.name}” gave {made!r:.80}, but must give a picture.")
+    return made.convert("RGB")
 
 
 def _context(plugins: Plugins, plugin: Plugin, request: GenerationRequest, purpose: str) -> Context:

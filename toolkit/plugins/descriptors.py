@@ -66,6 +66,32 @@ class Upscaler:
 
 
 @dataclass(frozen=True, slots=True)
+class Preprocessor:
+    """Makes the picture that a ControlNet follows: `run(image, options, context)` in the engine's process.
+
+    `image` is RGB and at the size that is drawn; what is returned is shown over it and handed to the ControlNet. A
+    RequestError, for weights that are missing say, ends the job with its sentence.
+    """
+
+    name: str
+    label: str
+    run: Callable[[Image, Options, Context], Image]
+    params: tuple[Param, ...] = ()
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A kind of control: ControlNets with one of `words` in their name, and the preprocessor that is usual for them."""
+
+    name: str
+    label: str
+    words: tuple[str, ...]
+    preprocessor: str = "none"
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """A command of its own, `launch.py NAME`: `run(studio, words, options)` returns the exit code.
 

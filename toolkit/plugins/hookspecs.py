@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from toolkit.jobs import JobEvent
-    from toolkit.plugins.descriptors import Command, Postprocessor, PromptTransform, Review, Tab, Upscaler
+    from toolkit.plugins.descriptors import (
+        Command,
+        Control,
+        Postprocessor,
+        Preprocessor,
+        PromptTransform,
+        Review,
+        Tab,
+        Upscaler,
+    )
     from toolkit.plugins.params import Param
     from toolkit.request import GenerationRequest
     from toolkit.styles import Style
@@ -78,6 +87,26 @@ def register_postprocessors() -> Iterable[Postprocessor]:
         @hookimpl
         def register_postprocessors():
             yield Postprocessor("mirror", "Mirror", lambda image, options, context: image.transpose(0))
+    """
+
+
+@hookspec
+def register_preprocessors() -> Iterable[Preprocessor]:
+    """Collect. Ways to make the picture that a ControlNet follows from a picture that a person brings.
+
+        @hookimpl
+        def register_preprocessors():
+            yield Preprocessor("grey", "Grey", lambda image, options, context: image.convert("L").convert("RGB"))
+    """
+
+
+@hookspec
+def register_controls() -> Iterable[Control]:
+    """Collect. Kinds of control, each for the ControlNets that have one of its words in their name.
+
+        @hookimpl
+        def register_controls():
+            yield Control("grey", "Light and shade", ("grey", "recolor"), preprocessor="grey")
     """
 
 

@@ -17,7 +17,15 @@ import pluggy
 
 from toolkit.errors import PluginError
 from toolkit.plugins import hookspecs
-from toolkit.plugins.descriptors import Command, Postprocessor, PromptTransform, Tab, Upscaler
+from toolkit.plugins.descriptors import (
+    Command,
+    Control,
+    Postprocessor,
+    Preprocessor,
+    PromptTransform,
+    Tab,
+    Upscaler,
+)
 from toolkit.plugins.params import NAME as PARAM_NAME
 from toolkit.plugins.params import PARAMS
 from toolkit.plugins.states import Plugin, State, sentence
@@ -29,6 +37,8 @@ REGISTERS: Mapping[str, tuple[type, ...]] = {
     "register_prompt_transforms": (PromptTransform,),
     "register_upscalers": (Upscaler,),
     "register_postprocessors": (Postprocessor,),
+    "register_preprocessors": (Preprocessor,),
+    "register_controls": (Control,),
     "register_options": PARAMS,
     "register_settings": PARAMS,
     "register_commands": (Command,),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pluggy
 
-from toolkit.plugins.descriptors import Postprocessor, PromptTransform, Upscaler
+from toolkit.plugins.descriptors import Control, Postprocessor, PromptTransform, Upscaler
 from toolkit.plugins.loading import Given, load, load_ui, new_manager, unload
 from toolkit.plugins.params import Number, Param
 from toolkit.plugins.states import Plugin, State
@@ -87,6 +87,14 @@ class Registry:
             for one in sorted(owned, key=lambda one: _order(one.noun))
         )
         return {step.name: step for step in steps}
+
+    def preprocessors(self) -> dict[str, Owned]:
+        """Preprocessors by name, in the plugins' order."""
+        return {owned.noun.name: owned for owned in self._unique("preprocessor", "register_preprocessors")}
+
+    def controls(self) -> dict[str, Control]:
+        """Kinds of control by name, in the plugins' order."""
+        return {owned.noun.name: owned.noun for owned in self._unique("control", "register_controls")}
 
     def options(self, plugin: str) -> tuple[Param, ...]:
         """What a request may carry for a plugin."""

@@ -1,0 +1,117 @@
+"""ControlNets on disk, and the one that a control unit means. Imports no torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.adapters import ControlUse
+from toolkit.errors import ModelError, RequestError
+from toolkit.weights import header_of, read_json
+
+if TYPE_CHECKING:
+    from toolkit.model_files import ModelFile
+    from toolkit.models import ModelIndex
+    from toolkit.plugins.descriptors import Control
+
+_IN_A_FOLDER = "diffusion_pytorch_model"
+# The width of the text that a ControlNet listens to, by its layer's name in diffusers' files and in the original ones.
+_TEXT_LAYER = re.compile(r"(down_blocks|input_blocks)\..*attn2\.to_k\.weight$")
+
+
+@dataclass(frozen=True)
+class ControlFile:
+    """A ControlNet: a safetensors file, with the folder's configuration beside it or in the original layout."""
+
+    name: str
+    path: Path
+    config: Mapping[str, Any] | None
+
+    def text_width(self) -> int | None:
+        """The width of the text embeddings that it was made for."""
+        shapes = header_of(self.path).shapes
+        return next((shape[-1] for name, shape in shapes.items() if _TEXT_LAYER.search(name)), None)
+
+    def fits(self, model: ModelFile) -> bool:
+        """Whether it was made for models of this shape."""
+        unet = model.config("unet")
+        if self.config is not None:
+            same = ("cross_attention_dim", "block_out_channels")
+            return all(_plain(self.config.get(key)) == _plain(unet.get(key)) for key in same)
+        return self.text_width() == unet.get("cross_attention_dim")
+
+
+def control_files(models: ModelIndex) -> list[ControlFile]:
+    """Every ControlNet in the models' folders, by name; a folder in diffusers' layout under the folder's name."""
+    found = []
+    for file in models.files("controlnet"):
+        if file.name.startswith(_IN_A_FOLDER):
+            config = file.path.with_name("config.json")
+            found.append(ControlFile(file.path.parent.name, file.path, read_json(config) if config.is_file() else None))
+        else:
+            found.append(ControlFile(file.name, file.path, None))
+    return sorted(found, key=lambda one: one.name.lower())
+
+
+def resolved(
+    uses: Sequence[ControlUse], model: ModelFile, models: ModelIndex, kinds: Mapping[str, Control]
+) -> tuple[ControlUse, ...]:
+    """The units with the ControlNets' own names and concrete preprocessors; raise RequestError for what isn't here.
+
+    A unit's `kind` is a kind that a plugin gives ("lines") or the name of a ControlNet; a preprocessor "auto" is the
+    usual one of its kind.
+    """
+    found = []
+    for number, use in enumerate(uses):
+        file, kind = _find(use.kind, model, models, kinds, f"controls.{number}.kind")
+        usual = kind.preprocessor if kind else "none"
+        preprocessor = usual if use.preprocessor == "auto" else use.preprocessor
+        found.append(replace(use, kind=file.name, preprocessor=preprocessor))
+    return tuple(found)
+
+
+def find_control(name: str, models: ModelIndex) -> ControlFile:
+    """The ControlNet of exactly this name; raise ModelError when it has gone."""
+    for file in control_files(models):
+        if file.name == name:
+            return file
+    raise ModelError(f"The ControlNet “{name}” is not here any more.")
+
+
+def _find(
+    name: str, model: ModelFile, models: ModelIndex, kinds: Mapping[str, Control], field: str
+) -> tuple[ControlFile, Control | None]:
+    files = control_files(models)
+    exact = next((file for file in files if file.name.lower() == name.lower()), None)
+    kind = kinds.get(name.lower()) or (exact and _kind_of(exact, kinds))
+    if exact is not None:
+        if not exact.fits(model):
+            raise RequestError(field, f"The ControlNet {exact.name} is made for another family than {model.title}.")
+        return exact, kind
+    if kind is None:
+        there = ", ".join([*kinds, *(file.name for file in files)]) or "none: no plugin that has any is active"
+        raise RequestError(field, f"There is no control called “{name[:60]}”; there are {there}.")
+    for file in files:
+        if _means(file, kind) and file.fits(model):
+            return file, kind
+    raise RequestError(
+        field,
+        f"There is no ControlNet for {kind.label.lower()} that fits {model.title}: "
+        f"put one with “{kind.words[0]}” in its name into models/controlnet.",
+    )
+
+
+def _kind_of(file: ControlFile, kinds: Mapping[str, Control]) -> Control | None:
+    return next((kind for kind in kinds.values() if _means(file, kind)), None)
+
+
+def _means(file: ControlFile, kind: Control) -> bool:
+    words = set(re.split(r"[^a-z0-9]+", file.name.lower()))
+    return any(word in words or (len(word) > 4 and word in file.name.lower()) for word in kind.words)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, (list, tuple)) else value
