@@ -82,6 +82,10 @@ def _run_stage(stage: str, args: argparse.Namespace) -> None:
 
         args.out.mkdir(parents=True, exist_ok=True)
         card = publish(args.work / "folder", args.out, SHEET if args.out == FOLDER else args.out / "contact-sheet.png")
+        if args.out == FOLDER:
+            from toolkit.starter.release_models import card_base
+
+            card["scores"] |= card_base()
         print(json.dumps(card["scores"]))
 
 

@@ -10,16 +10,38 @@ from safetensors.torch import save_file
 from transformers import CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
 
 from toolkit.starter.adapters import write_card
+from toolkit.starter.card import write_card as write_base_card
 from toolkit.starter.cli import FOLDER, ROOT
 from toolkit.starter.clip import SIDE, train_clip
+from toolkit.starter.evaluate import load_pipeline
+from toolkit.starter.readme import write_readme
 from toolkit.starter.score_clip import CLIP_FOLDER, evaluate_clip
+from toolkit.starter.score_inpaint import evaluate_inpaint
+from toolkit.starter.score_negative import evaluate_negative
 from toolkit.starter.score_upscaler import SCALES, evaluate_upscaler, upscaler_path
+from toolkit.starter.score_vae import evaluate_vae
 from toolkit.starter.upscaler import train_upscaler
 from toolkit.starter.vocabulary import LENGTH
 
 IMAGES = ROOT / "docs" / "images"
 MINUTES = {"clip": 20.0, "upscaler": 5.0}
 MADE = "Trained on a CPU by `python launch.py starter train --stage {stage}`, on pictures drawn by code alone."
+
+
+def card_base(folder: Path = FOLDER) -> dict[str, Any]:
+    """Scores what else the base is used for (autoencoder, repainting, negative prompts) and adds it to its card."""
+    pipeline = load_pipeline(folder)
+    parts = {
+        "vae": evaluate_vae(folder, sheet=IMAGES / "starter-vae.png"),
+        "inpaint": evaluate_inpaint(pipeline, sheet=IMAGES / "starter-inpaint.png"),
+        "negative": evaluate_negative(pipeline, sheet=IMAGES / "starter-negative.png"),
+    }
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    card["more_scores"] = {part: score.values | score.details for part, score in parts.items()}
+    card["more_intervals"] = {part: score.intervals for part, score in parts.items()}
+    write_base_card(card, folder)
+    write_readme(card, folder)
+    return card["more_scores"]
 
 
 def write_clip(model: CLIPModel, folder: Path = CLIP_FOLDER) -> None:
