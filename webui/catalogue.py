@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from toolkit.errors import ModelError
 from toolkit.jobs import OWNER
@@ -14,7 +15,7 @@ from webui.tabs import page_tabs
 
 if TYPE_CHECKING:
     from toolkit.jobs import Who
-    from toolkit.models import ModelFile
+    from toolkit.model_files import ModelFile, WeightsFile
     from toolkit.studio import Studio
     from toolkit.styles import Style
 
@@ -40,6 +41,7 @@ def catalogue(studio: Studio, who: Who) -> dict[str, Any]:
             for tab in page_tabs(studio)
             if who.role == OWNER.role or not tab.owner_only
         ],
+        "loras": [_lora(file) for file in studio.models.files("lora")],
         "max_steps": MAX_STEPS if who.role == OWNER.role else studio.limits.visitor_steps,
         "problems": problems,
     }
@@ -119,6 +121,26 @@ def _model(model: ModelFile) -> dict[str, Any]:
         "defaults": dict(card["defaults"]),
         "known_words": list(card.get("known_words") or ()),
     }
+
+
+def _lora(file: WeightsFile) -> dict[str, Any]:
+    facts = file.facts
+    return {
+        "name": file.name,
+        "title": file.title,
+        "description": str(facts.get("description") or "")[:300],
+        "trigger": str(facts.get("trigger") or "")[:300],
+        "base": str(facts.get("base") or ""),
+        "licence": file.licence,
+        "bytes": file.bytes,
+        "error": str(facts.get("error") or ""),
+        "preview": f"/limner/loras/{quote(file.name, safe='')}/preview" if file.preview is not None else None,
+    }
+
+
+def lora_preview(studio: Studio, name: str) -> Path | None:
+    """The picture beside a LoRA's file."""
+    return next((file.preview for file in studio.models.files("lora") if file.name == name), None)
 
 
 def _examples(model: ModelFile) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ from toolkit.jobs import JobState
 from toolkit.metadata import read_settings
 from toolkit.request import GenerationRequest
 from webui.answers import NOTHING, Answer, Missing, answered, body_of, mapping, media_type, picture_file, reply
-from webui.catalogue import catalogue, example_file, unknown
+from webui.catalogue import catalogue, example_file, lora_preview, unknown
 from webui.feed import Feed, picture_view
 from webui.guard import MAX_PICTURE_BODY
 from webui.inputs import Inputs
@@ -67,6 +67,7 @@ def limner_routes(studio: Studio, feed: Feed) -> list[Route]:
         ("GET", "/limner/catalogue", desk.catalogue),
         ("GET", "/limner/styles/{id}/preview", desk.style_preview),
         ("GET", "/limner/models/{id}/examples/{number:int}", desk.example),
+        ("GET", "/limner/loras/{id}/preview", desk.lora_preview),
     ]
     routes = [Route(path, answered(answer), methods=[method]) for method, path, answer in table]
     return [Route("/limner/events", Events(feed), methods=["GET"]), *routes]
@@ -167,6 +168,9 @@ class Desk:
     async def example(self, request: Request) -> Response:
         number = request.path_params["number"]
         return picture_file(await asyncio.to_thread(example_file, self._studio, request.path_params["id"], number))
+
+    async def lora_preview(self, request: Request) -> Response:
+        return picture_file(await asyncio.to_thread(lora_preview, self._studio, request.path_params["id"]))
 
     async def _change(self, change: Callable[..., bool], request: Request) -> Response:
         if not await asyncio.to_thread(change, request.path_params["id"], who_of(request)):

@@ -173,7 +173,7 @@ def test_a_result_is_varied_refined_and_looked_at_as_a_pattern(desk: Desk) -> No
     desk.page.locator("#lm-tiles button").last.click()
     desk.page.locator("#lm-lightbox").get_by_role("button", name="Refine × 1.5").click()
     expect(desk.page.locator("#lm-caption .lm-facts")).to_contain_text("384 × 384")
-    assert desk.jobs()[-1]["request"]["refine"] == {"scale": 1.5}
+    assert desk.jobs()[-1]["request"]["refine"]["scale"] == 1.5
 
 
 def test_pictures_are_dropped_and_bad_ones_refused_in_a_sentence(person: Callable[..., Desk]) -> None:

@@ -14,6 +14,7 @@ import { startInputs } from "./inputs.js";
 import { startJobs } from "./jobs.js";
 import { startKeys } from "./keys.js";
 import { startLightbox } from "./lightbox.js";
+import { startLoras } from "./loras.js";
 import { startRecent } from "./recent.js";
 import { trackDeleted } from "./removal.js";
 import { showFirst, startStage } from "./stage.js";
@@ -25,7 +26,7 @@ import { startTheme } from "./theme.js";
 import { failed } from "./toast.js";
 import { startWords } from "./words.js";
 
-const SHELLS = ["lm-engine", "lm-chips", "lm-tabs", "lm-start", "lm-finishing-place", "lm-advanced-toggle", "lm-easel", "lm-stop", "lm-quality", "lm-styles", "lm-numbers-toggle", "lm-stage", "lm-jobs", "lm-tiles", "lm-toasts"];
+const SHELLS = ["lm-engine", "lm-chips", "lm-tabs", "lm-start", "lm-loras-place", "lm-finishing-place", "lm-advanced-toggle", "lm-easel", "lm-stop", "lm-quality", "lm-styles", "lm-numbers-toggle", "lm-stage", "lm-jobs", "lm-tiles", "lm-toasts"];
 const INPUTS = ["prompt", "negative", "model", "steps", "guidance", "width", "height", "seed", "count", "sampler", "schedule", "clip_skip", "variation_strength"];
 
 function shells() {
@@ -55,7 +56,7 @@ async function start() {
   await shells();
   dressIcons();
   trackDeleted(on);
-  for (const part of [startTheme, startStarts, startTabs, startInputs, startCanvas, startBegin, startEngine, startStage, startJobs, startLightbox, startChoices, startStyles, startWords, startExamples, startDrop, startKeys]) part();
+  for (const part of [startTheme, startStarts, startTabs, startInputs, startCanvas, startBegin, startLoras, startEngine, startStage, startJobs, startLightbox, startChoices, startStyles, startWords, startExamples, startDrop, startKeys]) part();
   Object.assign(window.limner, bridge);
   window.limner.isReady(bridge);
   if (state.catalogue) tell("catalogue");

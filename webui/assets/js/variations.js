@@ -5,6 +5,9 @@ import { state } from "./store.js";
 
 const TURNED = { subtle: 0.12, strong: 0.4 };
 const REDRAWN = { subtle: 0.35, strong: 0.65 };
+const GONE_OVER = 0.4;
+// Above this a small model begins to draw its things a second time in the larger picture.
+export const FINER = 0.35;
 const SEEDS = 2 ** 32;
 
 // Four pictures around one: its noise is turned towards other seeds. The noise of a picture that was varied itself, or
@@ -25,9 +28,16 @@ async function begun({ id, request, width, height }, count, strength) {
   return { ...rest, size: size(width, height, request), count, start: { kind: "image", image: sha, strength } };
 }
 
-// The same picture with a second, larger pass over it.
+// The same picture with a second, larger pass over it. One that was changed in parts would be drawn in parts again, so
+// it is taken as it is and gone over at the larger size.
 export function refined(picture, scale) {
-  return [{ ...picture.request, refine: { ...picture.request.refine, scale } }, false];
+  if (["inpaint", "outpaint"].includes(picture.request.start?.kind)) return [enlarged(picture, scale), false];
+  return [{ ...picture.request, refine: { strength: FINER, ...picture.request.refine, scale } }, false];
+}
+
+async function enlarged(picture, scale) {
+  const grid = (side) => Math.round((side * scale) / 8) * 8;
+  return { ...await begun(picture, 1, GONE_OVER), size: [grid(picture.width), grid(picture.height)] };
 }
 
 const size = (width, height, request) => (width % 8 || height % 8 ? request.size : [width, height]);
