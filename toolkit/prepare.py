@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Mapping
 from toolkit.adapters import check_controls, check_loras
 from toolkit.beginning import begun, check_passes, mode_of
 from toolkit.controls import resolved
+from toolkit.drafts import drafted
 from toolkit.errors import ModelError, RequestError
 from toolkit.geometry import Size
 from toolkit.jobs import OWNER, Who
@@ -62,6 +63,8 @@ def prepare(
     request = begun(request, model, pictures, who)
     if isinstance(request.start, AsIs):
         return _as_it_is(request, count)
+    if request.draft:
+        request = drafted(request, model, models)
     if not request.prompt.strip():
         raise RequestError("prompt", "The prompt is empty: type what you want to see, for example “a red fish”.")
     request = _with_controls(request, model, models, plugins)
