@@ -15,6 +15,7 @@ from toolkit.engine import manager as manager_module
 from toolkit.engine.manager import PipelineManager
 from toolkit.errors import ModelError
 from toolkit.models import ModelIndex
+from toolkit.warmth import read_loaded
 
 NAMES = ("one", "two", "three")
 
@@ -96,6 +97,15 @@ def test_switching_between_models_in_memory_takes_no_time(index):
             took.append(time.perf_counter() - began)
     assert statistics.median(took) <= 0.01
     manager.close()
+
+
+def test_other_processes_are_told_what_is_in_memory(index, tmp_path):
+    manager = PipelineManager("float32", told=tmp_path)
+    assert read_loaded(tmp_path) == {}
+    lease(manager, index, "one")
+    assert read_loaded(tmp_path) == {str(index.find("one").path): True}
+    manager.close()
+    assert read_loaded(tmp_path) == {}
 
 
 def test_one_load_serves_all_that_wait_for_it(index, monkeypatch):

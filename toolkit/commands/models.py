@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 def _list(args: argparse.Namespace, settings: Settings) -> int:
     from toolkit.errors import ModelError
     from toolkit.models import ModelIndex
+    from toolkit.warmth import folder_beside, read_loaded
 
     index = ModelIndex.of(settings)
     problems, models = index.problems(), []
@@ -52,16 +54,18 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
             problems.append(str(error))
         else:
             models.append(model)
+    warm = read_loaded(folder_beside(index.where))
     others = {kind: index.files(kind) for kind in _TITLES if kind != "checkpoint"}
     if args.json:
         plain = {kind: [_file_facts(file) for file in files] for kind, files in others.items()}
-        whole = {"models": [_facts(model) for model in models], **plain, "problems": problems}
+        whole = {"models": [_facts(model, warm) for model in models], **plain, "problems": problems}
         json.dump(whole, sys.stdout, ensure_ascii=False)
         print()
         return 0
     for model in models:
-        width, height = model.card["native_size"]
-        print(f"{model.id}\n    {model.title} · {model.row.title} · {width} × {height} · {model.bytes / 1e6:,.1f} MB")
+        size = "{} × {}".format(*model.card["native_size"])
+        facts = [model.title, model.row.title, size, f"{model.bytes / 1e6:,.1f} MB", *_state(model, warm)]
+        print(f"{model.id}\n    {' · '.join(facts)}")
         print(f"    {model.licence} ({model.plain_licence}) · {model.path}")
     if not models:
         print("There is no model yet. Put one into models/checkpoints, or `launch.py models add FOLDER`.")
@@ -125,8 +129,15 @@ def _sorted_in(path: Path, home: Path | None) -> Path:
     return path.rename(target)
 
 
-def _facts(model: ModelFile) -> dict[str, object]:
+def _state(model: ModelFile, warm: Mapping[str, bool]) -> list[str]:
+    """Whether a running studio has the model in memory."""
+    known = warm.get(str(model.path))
+    return [] if known is None else ["loaded"] if known else ["parked in memory"]
+
+
+def _facts(model: ModelFile, warm: Mapping[str, bool]) -> dict[str, object]:
     return {
+        "warm": warm.get(str(model.path), False),
         "id": model.id,
         "title": model.title,
         "family": model.family,

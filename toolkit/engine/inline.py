@@ -13,6 +13,7 @@ from toolkit.engine.protocol import EXPRESS, JOBS_AT_ONCE, EngineJob, OnDeath, O
 from toolkit.engine.runner import JobRunner
 from toolkit.errors import LimnerError
 from toolkit.models import ModelIndex
+from toolkit.warmth import folder_beside
 
 if TYPE_CHECKING:
     from toolkit.engine.drawing import Drawer
@@ -85,7 +86,7 @@ class InlineEngine:
                 from toolkit.engine.drawing import Drawer
                 from toolkit.engine.manager import PipelineManager
 
-                manager = PipelineManager(self._dtype)
+                manager = PipelineManager(self._dtype, told=folder_beside(self._models.where))
                 self._opened = manager, Drawer(self._models, manager, self._name, lambda: self._runner.plugins)
             return self._opened
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,6 +30,7 @@ from toolkit.engine.device import (
 )
 from toolkit.errors import ModelError
 from toolkit.model_files import ModelFile
+from toolkit.warmth import tell_loaded
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +42,13 @@ class PipelineManager:
     """Loads components by model file and leases them; what nobody leases makes room when the budget is full.
 
     `budget` are the bytes that models may fill on the device, `parked` those in memory beside a graphics card; None is
-    what fits the machine. What goes first is what is quickly brought back, large, and long unused.
+    what fits the machine. What goes first is what is quickly brought back, large, and long unused. `told` is the folder
+    in which other processes read what is in memory.
     """
 
-    def __init__(self, dtype: str = "auto", budget: int | None = None, parked: int | None = None) -> None:
+    def __init__(
+        self, dtype: str = "auto", budget: int | None = None, parked: int | None = None, told: Path | None = None
+    ) -> None:
         self.device = choose_device()
         self.dtype = choose_dtype(dtype, self.device)
         self._budget = memory_budget(self.device) if budget is None else budget
@@ -51,6 +56,7 @@ class PipelineManager:
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._loaded: dict[Key, Components] = {}
+        self._told = told
 
     @contextmanager
     def lease(self, model: ModelFile) -> Iterator[Components]:
@@ -60,6 +66,7 @@ class PipelineManager:
         if components is None:
             with self._loading:  # one load at a time: two would need the memory of both at once
                 components = self._take(key) or self._bring(key, model)
+                self._tell()
         try:
             yield components
         finally:
@@ -88,7 +95,13 @@ class PipelineManager:
     def close(self) -> None:
         with self._lock:
             self._loaded.clear()
+        self._tell()
         self._free()
+
+    def _tell(self) -> None:
+        with self._lock:
+            models = [{"path": str(c.model.path), "warm": c.ready} for c in self._loaded.values()]
+        tell_loaded(self._told, models)
 
     def _take(self, key: Key) -> Components | None:
         """Lease a model that is ready on the device."""
