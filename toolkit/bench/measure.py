@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -11,7 +12,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Result:
-    """A scenario's outcome; `value` is what `aim` bounds from above, `spread` the quartiles of the single runs."""
+    """A scenario's outcome; `aim` bounds `value` from above, or from below with `at_least`.
+
+    `spread` are the quartiles of the single runs.
+    """
 
     scenario: str
     value: float
@@ -22,25 +26,31 @@ class Result:
     runs: int
     spread: tuple[float, float]
     conditions: dict[str, Any] = field(default_factory=dict)
+    at_least: bool = False
+
+    @property
+    def reached(self) -> bool:
+        return self.value >= self.aim if self.at_least else self.value <= self.aim
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "value": round(self.value, 4),
+            "value": float(f"{self.value:.5g}"),
             "aim": self.aim,
             "ours_s": round(self.ours_s, 4),
             "peer_s": round(self.peer_s, 4),
             "runs": self.runs,
-            "spread": [round(edge, 4) for edge in self.spread],
+            "spread": [float(f"{edge:.5g}") for edge in self.spread],
             **self.conditions,
         }
 
     def line(self) -> str:
         """One line for a person."""
-        verdict = "reached" if self.value <= self.aim else "missed"
+        verdict, bound = "reached" if self.reached else "missed", "≥" if self.at_least else "≤"
         low, high = self.spread
         return (
-            f"{self.scenario}: {self.value:.3f}{self.unit} (quartiles {low:.3f} to {high:.3f}), aim ≤ {self.aim:g}"
-            f"{self.unit} {verdict}; ours {self.ours_s:.3f} s, peer {self.peer_s:.3f} s, {self.runs} runs"
+            f"{self.scenario}: {self.value:.4g}{self.unit} (quartiles {low:.4g} to {high:.4g}), "
+            f"aim {bound} {self.aim:g}{self.unit} {verdict}; "
+            f"ours {self.ours_s:.3f} s, peer {self.peer_s:.3f} s, {self.runs} runs"
         )
 
 
@@ -53,6 +63,27 @@ def in_turns(ours: Callable[[int], Any], peer: Callable[[int], Any], runs: int) 
             (ours, peer)[which](number)
             seconds[which].append(time.perf_counter() - began)
     return seconds
+
+
+def conditions(precision: Any) -> dict[str, Any]:
+    """What a number depends on besides the code: device, precision, threads, versions, and how busy the machine is."""
+    import diffusers
+    import torch
+
+    from toolkit.engine.device import choose_device, dtype_name
+
+    known: dict[str, Any] = {
+        "device": choose_device().type,
+        "dtype": dtype_name(precision),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "diffusers": diffusers.__version__,
+    }
+    if hasattr(os, "getloadavg"):
+        known["load"] = round(os.getloadavg()[0], 1)
+    if choose_device().type == "cuda":
+        known["card"] = torch.cuda.get_device_name()
+    return known
 
 
 def quartiles(values: list[float]) -> tuple[float, float]:

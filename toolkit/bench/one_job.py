@@ -10,7 +10,7 @@ import diffusers
 import torch
 from diffusers import StableDiffusionPipeline
 
-from toolkit.bench.measure import Result, in_turns, quartiles
+from toolkit.bench.measure import Result, conditions, in_turns, quartiles
 from toolkit.engine.device import choose_device, choose_dtype, dtype_name
 from toolkit.engine.inline import InlineEngine
 from toolkit.engine.protocol import EngineEvent, EngineJob
@@ -55,14 +55,10 @@ def measure(models: ModelIndex, model_id: str, dtype: str, runs: int | None = No
         runs=count,
         spread=quartiles(ratios),
         conditions={
+            **conditions(precision),
             "model": model.id,
             "size": model.card["native_size"],
             "steps": STEPS,
-            "dtype": dtype_name(precision),
-            "device": choose_device().type,
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-            "diffusers": diffusers.__version__,
         },
     )
 
@@ -84,9 +80,9 @@ def request_of(model_id: str, card: Any, number: int) -> GenerationRequest:
 class PlainPipeline:
     """The peer: diffusers' pipeline as its documentation calls it."""
 
-    def __init__(self, model: ModelFile, precision: torch.dtype) -> None:
+    def __init__(self, model: ModelFile, precision: torch.dtype, steps: int = STEPS) -> None:
         diffusers.utils.logging.disable_progress_bar()
-        self._model = model
+        self._model, self._steps = model, steps
         self._pipeline = StableDiffusionPipeline.from_pretrained(
             str(model.path), dtype=precision, local_files_only=True, safety_checker=None
         ).to(choose_device())
@@ -103,7 +99,7 @@ class PlainPipeline:
             negative_prompt=request.negative,
             width=request.size.width,
             height=request.size.height,
-            num_inference_steps=request.sampling.steps,
+            num_inference_steps=self._steps,
             guidance_scale=request.sampling.guidance,
             generator=torch.Generator().manual_seed(request.seed),
         ).images[0]

@@ -14,8 +14,24 @@ if TYPE_CHECKING:
 
 HELP = "measure how fast this machine draws"
 
-# Each is a module of toolkit.bench with `measure(models, model_id, dtype, runs) -> Result`.
-SCENARIOS = {"one-job": "one_job", "cold": "cold"}
+# Each is a function `(models, model_id, dtype, runs) -> Result` in a module of toolkit.bench.
+SCENARIOS = {
+    "one-job": "one_job:measure",
+    "eight-jobs": "eight_jobs:measure",
+    "eight-jobs-sdxl": "eight_jobs:measure_large",
+    "eight-starter": "eight_starter:measure",
+    "all-modes": "all_modes:measure",
+    "short-preview": "short_job:measure_preview",
+    "short-picture": "short_job:measure_picture",
+    "model-switch": "model_switch:measure",
+    "model-index": "model_index:measure",
+    "model-index-again": "model_index:measure_again",
+    "preview": "preview:measure",
+    "memory-1": "memory:measure_one",
+    "memory-8": "memory:measure_eight",
+    "equality": "equality:measure",
+    "cold": "cold:measure",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +58,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     output, results = sys.stdout, {}
     with contextlib.redirect_stdout(sys.stderr):
         for name in wanted:
-            module = import_module(f"toolkit.bench.{SCENARIOS[name]}")
-            result = module.measure(ModelIndex.of(settings), args.model, args.dtype, args.runs)
+            module, function = SCENARIOS[name].split(":")
+            measure = getattr(import_module(f"toolkit.bench.{module}"), function)
+            result = measure(ModelIndex.of(settings), args.model, args.dtype, args.runs)
             results[name] = result.to_dict()
             print(result.line(), file=sys.stderr if args.json else output, flush=True)
     if args.json:

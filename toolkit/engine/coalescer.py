@@ -145,7 +145,7 @@ class Coalescer:
         self._served: dict[str, float] = defaultdict(float)
         self._thread: threading.Thread | None = None
         self._names = count(1)
-        self._last_arrival = 0.0
+        self._last_arrival = self._free = 0.0
         self._halved = False
         self._usual = 0.0
 
@@ -222,6 +222,7 @@ class Coalescer:
                     call.turn.company = max(call.turn.company, len({id(other.turn) for other in calls}))
                     call.turn.rows = max(call.turn.rows, rows)
                     call.done.set()
+                self._free = time.monotonic()
 
     def _next(self) -> list[Call] | None:
         """The calls to predict together, as soon as waiting longer is not worth it; None when all jobs have gone."""
@@ -244,10 +245,10 @@ class Coalescer:
         """Seconds to go on waiting for the other running jobs."""
         if len(self._waiting) >= sum(turn.active for turn in self._turns):
             return 0.0
-        now = time.monotonic()
-        gap = self._last_arrival + max(_GAP, _GAP_SHARE * self._usual)
-        longest = self._waiting[0].arrived + max(_LONGEST_WAIT, _WAIT_SHARE * self._usual)
-        return min(gap, longest) - now
+        # Counted from when the denoiser is free, or jobs go on in two waves, one waiting while the other is served.
+        gap = max(self._last_arrival, self._free) + max(_GAP, _GAP_SHARE * self._usual)
+        longest = max(self._waiting[0].arrived, self._free) + max(_LONGEST_WAIT, _WAIT_SHARE * self._usual)
+        return min(gap, longest) - time.monotonic()
 
     def _choose(self) -> list[Call]:
         """The call of the person who had least of the denoiser's time, and what may join it within the limits."""

@@ -1,0 +1,58 @@
+"""Many jobs at one inline engine: what several scenarios are made of."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from toolkit.engine.inline import InlineEngine
+from toolkit.engine.protocol import EngineEvent, EngineJob
+from toolkit.errors import EngineError
+from toolkit.jobs import JobState
+from toolkit.models import ModelIndex
+
+
+class Crowd:
+    """An inline engine, and when each event of each job came."""
+
+    def __init__(self, models: ModelIndex, dtype: str) -> None:
+        self.engine = InlineEngine(models, dtype=dtype)
+        self.events: dict[str, list[tuple[float, EngineEvent]]] = {}
+        self._changed = threading.Condition()
+        self.engine.start(self._on_event, lambda reason: None)
+
+    def __enter__(self) -> Crowd:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.engine.close()
+
+    def submit(self, job: EngineJob) -> float:
+        """Hand a job over; returns when that was."""
+        self.events[job.id] = []
+        self.engine.submit(job)
+        return time.perf_counter()
+
+    def run(self, jobs: Sequence[EngineJob]) -> list[EngineEvent]:
+        """Draw jobs at once; returns their last events and raises EngineError when one of them failed."""
+        for job in jobs:
+            self.submit(job)
+        return [self.wait(job.id) for job in jobs]
+
+    def wait(self, job_id: str) -> EngineEvent:
+        with self._changed:
+            self._changed.wait_for(lambda: self.events[job_id] and self.events[job_id][-1][1].state.ended)
+        last = self.events[job_id][-1][1]
+        if last.state is JobState.FAILED:
+            raise EngineError(f"The benchmark's job failed: {last.error}")
+        return last
+
+    def wait_for_step(self, job_id: str, step: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: any(event.step >= step for _, event in self.events[job_id]))
+
+    def _on_event(self, event: EngineEvent) -> None:
+        with self._changed:
+            self.events.setdefault(event.job_id, []).append((time.perf_counter(), event))
+            self._changed.notify_all()
