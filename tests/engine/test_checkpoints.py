@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import shutil
+import sys
 import threading
 import time
 from pathlib import Path
@@ -213,6 +214,51 @@ def test_the_shipped_tokenizer_is_whole_or_refused(folder, monkeypatch, tmp_path
     short.write_text("\n".join((clip_words.FOLDER / "tokenizer" / "merges.txt").read_text().split("\n")[:1000]))
     with pytest.raises(ModelError, match="999 merges and should hold 48894"):
         clip_words.read_merges(short)
+
+
+def test_a_folder_of_sdxl_draws_what_its_single_file_draws(folder, manager, tmp_path):
+    """Saved by diffusers as people find such folders on the hub, two text encoders and tokenizers included."""
+    single = ModelIndex([folder]).find("sdxl")
+    config = write_configs(tmp_path / "configs", "sdxl", TINY["sdxl"])
+    diffusers.StableDiffusionXLPipeline.from_single_file(
+        str(single.path), config=str(config), local_files_only=True
+    ).save_pretrained(tmp_path / "models" / "whole")  # fmt: skip
+    model = ModelIndex([tmp_path / "models"]).find("whole")
+    assert (model.family, model.elements()) == ("sdxl", pytest.approx(single.elements(), rel=1e-4))
+    drawn = []
+    for one in (single, model):
+        with manager.lease(one) as components:
+            texts = components.text.encode_pair(PROMPT, NEGATIVE).pipeline_arguments(1, "cpu")
+            pipeline = components.pipeline("text", components.unet, diffusers.DDIMScheduler.from_config(one.scheduler))
+            drawn.append(draw(pipeline, "text", **texts))
+    assert (drawn[0] - drawn[1]).abs().max() <= 2e-6 * drawn[1].abs().max()
+
+
+def test_no_file_beside_a_checkpoint_and_no_configuration_chooses_what_is_imported(
+    folder, checkpoints, manager, tmp_path, monkeypatch
+):
+    ran = tmp_path / "ran"
+    code = f"open({str(ran)!r}, 'w').close()\nclass StableDiffusionPipeline: pass\nclass Kernel: pass\n"
+    (tmp_path / "evil_module.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    place = tmp_path / "models"
+    place.mkdir()
+    shutil.copy(folder / "sd1.safetensors", place / "plain.safetensors")
+    index = {"_class_name": "StableDiffusionPipeline", "unet": ["evil_module", "StableDiffusionPipeline"]}
+    (place / "model_index.json").write_text(json.dumps(index))
+    (place / "config.json").write_text(json.dumps({"auto_map": {"AutoModel": "evil_module.Kernel"}}))
+    with manager.lease(ModelIndex([]).find(str(place / "plain.safetensors"))) as components:
+        assert type(components.unet) is diffusers.UNet2DConditionModel
+    whole = place / "whole"
+    shutil.copytree(checkpoints / "tiny", whole)
+    for component in ("text_encoder", "unet", "vae"):
+        config = whole / component / "config.json"
+        more = {"auto_map": {"AutoModel": "evil_module.Kernel"}, "_attn_implementation": "someone/evil_module"}
+        config.write_text(json.dumps({**json.loads(config.read_text()), **more, "quantization_config": {"a": 1}}))
+    with manager.lease(ModelIndex([place]).find("whole")) as components:
+        assert components.text.readers[0].encoder.config._attn_implementation == "sdpa"
+    assert "evil_module" not in sys.modules
+    assert not ran.exists()
 
 
 @pytest.mark.parametrize("name", ["sd1", "sdxl-refiner"])

@@ -29,6 +29,12 @@ from toolkit.weights import short
 log = logging.getLogger(__name__)
 
 _VAES = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
+# What a text encoder's configuration may say; a kernel or a module to fetch is none of a file's business.
+_SHAPE = frozenset({
+    "attention_dropout", "bos_token_id", "eos_token_id", "hidden_act", "hidden_size", "intermediate_size",
+    "layer_norm_eps", "max_position_embeddings", "num_attention_heads", "num_hidden_layers", "pad_token_id",
+    "projection_dim", "vocab_size",
+})  # fmt: skip
 _ENCODERS = {"CLIPTextModel": CLIPTextModel, "CLIPTextModelWithProjection": CLIPTextModelWithProjection}
 
 
@@ -74,7 +80,7 @@ def load_reader(model: ModelFile, part: TextEncoder, dtype: torch.dtype, device:
 
 
 def _load_text_encoder(model: ModelFile, part: TextEncoder, dtype: torch.dtype, device: torch.device) -> Any:
-    config = CLIPTextConfig.from_dict(model.config(part.component))
+    config = CLIPTextConfig(**{name: value for name, value in model.config(part.component).items() if name in _SHAPE})
     config.dtype = None  # the class with a projection would set torch's default dtype for every thread
     with torch.device("meta"):
         encoder = _ENCODERS[part.class_name](config)
