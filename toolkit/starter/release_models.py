@@ -9,8 +9,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
 
-from toolkit.starter.adapters import write_card
-from toolkit.starter.card import write_card as write_base_card
+from toolkit.starter.card import write_card
 from toolkit.starter.cli import FOLDER, ROOT
 from toolkit.starter.clip import SIDE, train_clip
 from toolkit.starter.evaluate import load_pipeline
@@ -39,7 +38,7 @@ def card_base(folder: Path = FOLDER) -> dict[str, Any]:
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     card["more_scores"] = {part: score.values | score.details for part, score in parts.items()}
     card["more_intervals"] = {part: score.intervals for part, score in parts.items()}
-    write_base_card(card, folder)
+    write_card(card, folder)
     write_readme(card, folder)
     return card["more_scores"]
 
@@ -81,7 +80,7 @@ def card_clip() -> dict[str, Any]:
         "pictures": 1000,
         "missed": score.details["missed"],
     }
-    write_card(CLIP_FOLDER / "card.json", card)
+    write_card(card, CLIP_FOLDER)
     (CLIP_FOLDER / "README.md").write_text(_clip_readme(card), encoding="utf-8")
     return score.values
 
@@ -169,7 +168,8 @@ def card_upscalers() -> dict[str, float]:
         }
         if scale == 2:
             card["intervals"] = score.intervals
-        write_card(upscaler_path(scale).with_suffix(".json"), card)
+        text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
+        upscaler_path(scale).with_suffix(".json").write_text(text, encoding="utf-8")
     return score.values
 
 

@@ -19,13 +19,20 @@ class Score:
     details: dict[str, Any] = field(default_factory=dict)
 
 
+def _fitting(title: str, letters: int) -> str:
+    """As many whole words as fit into a column."""
+    while len(title) > letters and " " in title:
+        title = title.rsplit(" ", 1)[0]
+    return title.rstrip(" ,")
+
+
 def write_sheet(rows: list[list[np.ndarray]], titles: list[str], path: Path, side: int = 128) -> None:
     """Writes rows of pictures with a title over each column as a PNG of 256 colours."""
     columns = max(len(row) for row in rows)
     sheet = Image.new("RGB", (columns * (side + 4) + 4, len(rows) * (side + 4) + LABEL + 4), (250, 250, 250))
     pen = ImageDraw.Draw(sheet)
     for column, title in enumerate(titles):
-        pen.text((4 + column * (side + 4), 3), title, fill=(40, 40, 46), font_size=10)
+        pen.text((4 + column * (side + 4), 3), _fitting(title, side // 5), fill=(40, 40, 46), font_size=10)
     for index, row in enumerate(rows):
         for column, picture in enumerate(row):
             image = Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS)
