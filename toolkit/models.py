@@ -24,6 +24,8 @@ __all__ = ["ModelFile", "ModelIndex", "WeightsFile"]
 
 # The files that a folder's description is made of; when none has changed, neither has the description.
 _DESCRIBING = ("model_index.json", "card.json", "unet/config.json", "scheduler/scheduler_config.json")
+# What A1111 sets behind a model's name.
+_TITLE = re.compile(r"(\.safetensors)?( \[[0-9a-f]{8,12}\])?$")
 _BESIDE = (".json", ".yaml", ".vae.safetensors")
 
 
@@ -89,7 +91,10 @@ class ModelIndex:
         return self._scan()[1]
 
     def find(self, name: str) -> ModelFile:
-        """The model with this id, or the folder or file at this path; raise ModelError when it can't be used."""
+        """The model with this id, or the folder or file at this path; raise ModelError when it can't be used.
+
+        A file may be named with its ending and with its hash behind, as A1111 writes "NAME.safetensors [0123456789]".
+        """
         model = self._known(name) or self._searched(name)
         model.check()
         return model
@@ -106,8 +111,9 @@ class ModelIndex:
         if not _is_plain_name(name):
             return self._at_path(name)
         models, _ = self._scan()
-        if name in models:
-            return models[name]
+        plain = _TITLE.sub("", name)
+        if name in models or plain in models:
+            return models.get(name) or models[plain]
         if name in self._failed:
             raise ModelError(self._failed[name])
         existing = ", ".join(models) or "none yet"

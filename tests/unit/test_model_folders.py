@@ -75,6 +75,12 @@ def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path):
     assert index.find("same (b)").path == tmp_path / "b" / "same.safetensors"
 
 
+@pytest.mark.parametrize("end", ["", ".safetensors", ".safetensors [0123456789]", " [01234567]"])
+def test_a_model_is_found_by_the_title_that_a1111_gives_it(tmp_path, end):
+    checkpoint(tmp_path / "ink v2.safetensors")
+    assert ModelIndex([tmp_path]).find(f"ink v2{end}").id == "ink v2"
+
+
 def test_links_are_followed_and_a_loop_ends(tmp_path):
     real = checkpoint(tmp_path / "disk" / "big.safetensors")
     folder = tmp_path / "models"

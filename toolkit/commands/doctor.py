@@ -70,17 +70,18 @@ def run(args: argparse.Namespace, settings: Settings | None) -> int:
 
 def _model(args: argparse.Namespace, settings: Settings) -> int:
     """Report on one model; ModelError says what is wrong with it."""
+    from toolkit.models import ModelIndex
+
+    index = ModelIndex.of(settings)
+    model = index.find(args.model)
+    index.memory.sha256(model.weights("unet"), wait=True)
     environment.ensure(("engine",))
     from toolkit.engine.offline import stay_offline
 
     stay_offline()
     from toolkit.engine.report import described as model_described
     from toolkit.engine.report import model_report
-    from toolkit.models import ModelIndex
 
-    index = ModelIndex.of(settings)
-    model = index.find(args.model)
-    index.memory.sha256(model.weights("unet"), wait=True)
     facts = model_report(model, settings.dtype)
     print(json.dumps(facts, ensure_ascii=False) if args.json else model_described(facts))
     return 0 if all(answer["finite"] for answer in facts["answers"].values()) else 1
