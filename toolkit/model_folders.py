@@ -46,6 +46,12 @@ class ModelFolders:
                 found[folder] = None
         return list(found)
 
+    def missing(self) -> list[str]:
+        """A sentence for each folder of a list that is gone, such as one on a disk that isn't plugged in."""
+        listed = [folder for place in self.places if place.suffix == ".txt" for folder in read_list(place)]
+        remedy = "plug in its disk, or let go of it with `launch.py models remove`"
+        return [f"The folder {folder} isn't there: {remedy}." for folder in listed if not folder.is_dir()]
+
     def paths(self, kind: str) -> list[Path]:
         """Folders to look into for models of a kind; a folder without any known layout is looked into for each."""
         found: dict[Path, None] = {}
@@ -161,7 +167,7 @@ def read_list(path: Path) -> list[Path]:
         return []
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} can't be read ({type(error).__name__}): mend it or delete it.") from error
-    return [Path(line.strip()) for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return [Path(line.strip()).expanduser() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
 def add_folder(path: Path, folder: Path | str) -> Path:

@@ -129,7 +129,7 @@ class ModelIndex:
 
     def _scan(self) -> tuple[dict[str, ModelFile], list[str]]:
         models: dict[str, ModelFile] = {}
-        problems: list[str] = []
+        problems = self.where.missing()
         failed: dict[str, str] = {}
         for found in self.where.files("checkpoint", problems):
             name = _free_name(found, models)
