@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from toolkit.comfy_paths import extra_paths
 from toolkit.errors import ModelError
 from toolkit.kinds import KINDS
 
@@ -47,10 +48,11 @@ class ModelFolders:
         return list(found)
 
     def missing(self) -> list[str]:
-        """A sentence for each folder of a list that is gone, such as one on a disk that isn't plugged in."""
+        """A sentence for each listed folder that is gone, and for each file of further folders that can't be read."""
         listed = [folder for place in self.places if place.suffix == ".txt" for folder in read_list(place)]
         remedy = "plug in its disk, or let go of it with `launch.py models remove`"
-        return [f"The folder {folder} isn't there: {remedy}." for folder in listed if not folder.is_dir()]
+        gone = [f"The folder {folder} isn't there: {remedy}." for folder in listed if not folder.is_dir()]
+        return gone + [text for root in self.roots() if (text := _fault_of(root))]
 
     def paths(self, kind: str) -> list[Path]:
         """Folders to look into for models of a kind; a folder without any known layout is looked into for each."""
@@ -144,12 +146,25 @@ def _of_kind(root: Path, kind: str) -> Iterator[Path]:
             laid_out = laid_out or known is not None
             if known == kind:
                 yield folder
+    if not _fault_of(root):
+        for name, folders in extra_paths(root).items():
+            if _KIND_OF.get(name) == kind:
+                yield from folders
     own = _KIND_OF.get(root.name.lower())
     if own is not None and root.parent.name.lower() == "models":
         # `models/checkpoints` stands for the whole of `models`, whose other folders hold the rest.
         yield from (folder for folder in _subfolders(root.parent) if _KIND_OF.get(folder.name.lower()) == kind)
     elif own == kind or (own is None and not laid_out):
         yield root
+
+
+def _fault_of(root: Path) -> str | None:
+    """Why ComfyUI's list of further folders in `root` can't be read, None when it can or isn't there."""
+    try:
+        extra_paths(root)
+    except ModelError as error:
+        return str(error)
+    return None
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -75,6 +75,40 @@ def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path):
     assert index.find("same (b)").path == tmp_path / "b" / "same.safetensors"
 
 
+EXTRA = """
+a111:
+    base_path: {base}
+    checkpoints: models/Stable-diffusion
+    loras: |
+         models/Lora
+         models/LyCORIS
+    configs: models/Stable-diffusion
+elsewhere:
+    vae: {vae}
+"""
+
+
+def test_further_folders_that_comfyui_lists_are_used_too(tmp_path):
+    comfy, webui = tmp_path / "ComfyUI", tmp_path / "webui"
+    checkpoint(comfy / "models" / "checkpoints" / "own.safetensors")
+    checkpoint(webui / "models" / "Stable-diffusion" / "theirs.safetensors")
+    write(webui / "models" / "LyCORIS" / "ink.safetensors", KINDS["lora"])
+    write(tmp_path / "soft" / "soft.safetensors", KINDS["vae"])
+    index = ModelIndex([comfy])
+    assert [model.id for model in index.list()] == ["own"]
+    listed = comfy / "extra_model_paths.yaml"
+    listed.write_text(EXTRA.format(base=webui, vae=tmp_path / "soft"))
+    assert [model.id for model in index.list()] == ["own", "theirs"]
+    assert [file.name for file in index.files("lora")] == ["ink"]
+    assert [file.name for file in index.files("vae")] == ["soft"]
+    listed.write_text("a: [unclosed")
+    assert [model.id for model in index.list()] == ["own"]
+    assert "extra_model_paths.yaml can't be read" in index.problems()[0]
+    for text in ("- a list", "a: text", "a: {checkpoints: [1]}", "!!python/object/apply:os.system ['true']"):
+        listed.write_text(text)
+        assert [model.id for model in index.list()] == ["own"]
+
+
 @pytest.mark.parametrize("end", ["", ".safetensors", ".safetensors [0123456789]", " [01234567]"])
 def test_a_model_is_found_by_the_title_that_a1111_gives_it(tmp_path, end):
     checkpoint(tmp_path / "ink v2.safetensors")
