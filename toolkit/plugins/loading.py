@@ -95,6 +95,8 @@ def load_ui(manager: pluggy.PluginManager, plugin: Plugin) -> list[Tab]:
     if not path.is_file():
         return []
     name = f"{plugin.module}.ui"
+    if manager.has_plugin(f"{plugin.name}.ui"):
+        return _given(manager, f"{plugin.name}.ui").get("register_tabs", [])
     module = sys.modules.get(name) or _import_file(name, path, [])
     manager.register(module, f"{plugin.name}.ui")
     try:

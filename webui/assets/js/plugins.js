@@ -1,0 +1,65 @@
+// The Plugins page: what each plugin is, adds and costs; the owner switches them and sets them.
+
+import { api } from "./api.js";
+import { byId, make } from "./dom.js";
+import { optionsForm } from "./options.js";
+import { on, state, tell } from "./store.js";
+import { failed, toast } from "./toast.js";
+
+const STATES = { active: "on", disabled: "off", found: "waits for permission", changed: "changed, not loaded", incompatible: "made for another version", failed: "failed" };
+
+export function startPlugins() {
+  on("tab", (id) => { if (id === "plugins") load(); });
+}
+
+async function load() {
+  try {
+    show(await api.plugins());
+  } catch (refusal) {
+    failed(refusal);
+  }
+}
+
+function show({ owner, safe, plugins, problems }) {
+  byId("lm-plugins-problems").replaceChildren(...(safe ? [make("p", {}, "The studio was started with --safe-mode: no plugin is loaded.")] : []), ...problems.map((problem) => make("p", {}, problem)));
+  byId("lm-plugins").replaceChildren(...plugins.map((plugin) => card(plugin, owner)));
+}
+
+async function change(name, what, said) {
+  try {
+    await api.changePlugin(name, what);
+    toast(said);
+    state.catalogue = await api.catalogue();
+    tell("catalogue");
+  } catch (refusal) {
+    failed(refusal);
+  }
+  await load();
+}
+
+function card(plugin, owner) {
+  const facts = [plugin.version && `Version ${plugin.version}`, plugin.author && `by ${plugin.author}`, plugin.license, owner && plugin.source, owner && plugin.state === "active" && `${Math.round(plugin.seconds * 1000)} ms to load`].filter(Boolean).join(" · ");
+  const box = make("li.lm-plugin", { "data-plugin": plugin.name, "data-state": plugin.state },
+    make("div.lm-plugin-head", {},
+      make("div", {}, make("h3", {}, plugin.title), make("p.lm-muted", {}, facts)),
+      make("span.lm-plugin-state", {}, STATES[plugin.state] ?? plugin.state),
+      owner ? toggle(plugin) : null),
+    plugin.description ? make("p", {}, plugin.description) : null,
+    plugin.provides?.length ? make("ul.lm-plugin-adds", { "aria-label": "Adds" }, ...plugin.provides.slice(0, 24).map((noun) => make("li", {}, noun))) : null);
+  if (!owner) return box;
+  if (plugin.reason) box.append(make("p.lm-plugin-reason", {}, plugin.reason));
+  if (plugin.traceback) box.append(make("details.lm-plugin-trace", {}, make("summary", {}, "What happened, for the plugin’s author"), make("pre", { tabindex: "0" }, plugin.traceback)));
+  if (plugin.form?.length && plugin.state === "active") box.append(settings(plugin));
+  return box;
+}
+
+function toggle(plugin) {
+  const label = plugin.enabled ? "Switch off" : "Switch on";
+  return make("button.lm-quiet.lm-plugin-switch", { type: "button", "aria-label": `${label} ${plugin.title}`, onclick: () => change(plugin.name, { enabled: !plugin.enabled }, `${plugin.title} is ${plugin.enabled ? "off" : "on"} from now on.`) }, label);
+}
+
+function settings(plugin) {
+  let wanted = Object.fromEntries(plugin.form.filter((param) => plugin.settings[param.name] !== param.default).map((param) => [param.name, plugin.settings[param.name]]));
+  return make("div.lm-plugin-settings", {}, optionsForm(plugin.form, wanted, (values) => { wanted = values; }),
+    make("button.lm-quiet", { type: "button", onclick: () => change(plugin.name, { settings: wanted }, `The settings of ${plugin.title} are kept.`) }, "Keep these settings"));
+}
