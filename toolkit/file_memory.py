@@ -129,8 +129,10 @@ class FileMemory:
                     self._facts[path] = (mtime, size), json.loads(found)
                 for path, mtime, size, value in connection.execute("SELECT * FROM hashes"):
                     self._hashes[path] = (mtime, size), value
-        except (OSError, sqlite3.Error, ValueError) as error:
-            log.warning("%s can't be read (%s); it is made again", self._path, error)
+        except (OSError, sqlite3.OperationalError) as error:
+            log.info("%s can't be read now (%s)", self._path, error)  # another process is making it
+        except (sqlite3.Error, ValueError) as error:
+            log.warning("%s is damaged (%s); it is made again", self._path, error)
             self._facts, self._hashes = {}, {}
             self._discard()
 
@@ -150,10 +152,12 @@ class FileMemory:
         if version != VERSION:
             connection.executescript(
                 f"""
+                BEGIN IMMEDIATE;
                 DROP TABLE IF EXISTS facts; DROP TABLE IF EXISTS hashes;
                 CREATE TABLE facts (path TEXT PRIMARY KEY, mtime INTEGER, size INTEGER, facts TEXT);
                 CREATE TABLE hashes (path TEXT PRIMARY KEY, mtime INTEGER, size INTEGER, sha256 TEXT);
                 PRAGMA user_version = {VERSION};
+                COMMIT;
                 """
             )
         return connection

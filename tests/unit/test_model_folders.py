@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -198,6 +201,22 @@ def test_what_is_known_of_files_outlives_a_restart_and_its_loss(tmp_path, monkey
     assert lost.list()[0].sha256 == digest
     assert ModelIndex([listed]).by_hash(digest[:10]).id == "a"
     assert lost.by_hash("zz") is None
+
+
+def test_several_processes_may_begin_with_the_memory_at_once(tmp_path):
+    checkpoint(tmp_path / "models" / "a.safetensors")
+    listed = tmp_path / "data" / LIST
+    add_folder(listed, tmp_path / "models")
+    code = "import sys; from toolkit.models import ModelIndex; print(ModelIndex([sys.argv[1]]).list()[0].sha256)"
+    root = Path(__file__).resolve().parents[2]
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, str(listed)], cwd=root, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    digests = {one.communicate(timeout=60)[0].strip() for one in started}
+    assert digests == {hashlib.sha256((tmp_path / "models" / "a.safetensors").read_bytes()).hexdigest()}
+    with sqlite3.connect(tmp_path / "data" / "model-files.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM facts").fetchone() == (1,)
 
 
 def test_a_large_file_is_hashed_in_the_background(tmp_path, monkeypatch):
