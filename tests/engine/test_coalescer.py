@@ -321,6 +321,34 @@ def test_a_patch_is_in_force_for_its_own_calls_only(shape, coalescer):
     assert depth == [0]
 
 
+def test_closing_waits_for_the_call_that_nobody_waits_for_any_more(shape, coalescer):
+    started, finished = threading.Event(), []
+
+    class Slow(UNet2DConditionModel):
+        def forward(self, *args, **kwargs):
+            started.set()
+            time.sleep(0.6)
+            finished.append(True)
+            return super().forward(*args, **kwargs)
+
+    coalescer = Coalescer(Slow.from_config(shape.unet.config).eval())
+
+    def cancelled() -> None:
+        def checkpoint() -> None:
+            raise Cancelled("The job was cancelled.")
+
+        with pytest.raises(Cancelled), coalescer.job(checkpoint=checkpoint) as turn:
+            turn.predict(inputs(1))
+
+    at_once(cancelled)
+    assert started.is_set()
+    assert not finished
+    coalescer.close()
+    assert finished
+    coalescer.close()
+    assert together(coalescer, {"a": inputs(1)})["a"].shape == (1, 4, 8, 8), "it opens again for the next job"
+
+
 def test_a_class_without_rules_runs_alone_and_says_so():
     unet = UNet2DModel(
         sample_size=8,

@@ -111,8 +111,30 @@ def test_cancel_stops_within_one_step(engine, listener, tiny_request):
     assert listener.draw(engine, tiny_request, "after").state is JobState.FINISHED
 
 
+def test_as_many_jobs_as_there_are_seats_run_at_once_and_draw_what_each_draws_alone(engine, listener, tiny_request):
+    samplers = ("ddim", "euler", "dpmpp_2m", "euler_a")
+    asked = {
+        f"job {number}": tiny_request.with_(
+            prompt="a red fish" if number % 2 else "a big blue star on white", seed=50 + number, count=1 + number % 2,
+            sampler=samplers[number % 4], steps=6 + number, guidance=1.0 + number,
+        )
+        for number in range(engine.capacity)
+    }  # fmt: skip
+    for number, (name, request) in enumerate(asked.items()):
+        engine.submit(EngineJob(name, request, who=f"person {number % 3}"))
+    ends = {name: listener.end_of(name) for name in asked}
+    for name, end in ends.items():
+        assert end.state is JobState.FINISHED, end.error
+        alone = listener.draw(engine, asked[name], f"{name} alone")
+        for one, other in zip(end.pictures, alone.pictures, strict=True):
+            assert max(abs(a - b) for a, b in zip(one.rgb, other.rgb, strict=True)) <= 1
+    assert engine.capacity == 1 or max(end.facts["company"] for end in ends.values()) > 1
+
+
 def test_cancelling_a_waiting_job_and_one_that_ended(engine, listener, tiny_request):
-    engine.submit(EngineJob("first", tiny_request.with_(steps=200, size=Size(128, 128))))
+    for number in range(engine.capacity + engine.express - 1):
+        engine.submit(EngineJob(f"other {number}", tiny_request.with_(steps=500, size=Size(128, 128))))
+    engine.submit(EngineJob("first", tiny_request.with_(steps=500, size=Size(128, 128))))
     engine.submit(EngineJob("second", tiny_request))
     engine.cancel("second")
     assert listener.end_of("second").state is JobState.CANCELLED
@@ -121,6 +143,9 @@ def test_cancelling_a_waiting_job_and_one_that_ended(engine, listener, tiny_requ
     assert listener.end_of("first").state is JobState.CANCELLED
     engine.cancel("first")
     engine.cancel("nobody")
+    for number in range(engine.capacity + engine.express - 1):
+        engine.cancel(f"other {number}")
+        assert listener.end_of(f"other {number}").state is JobState.CANCELLED
     listener.draw(engine, tiny_request, "after")
     assert len([event for event in listener.of("first") if event.state.ended]) == 1
 

@@ -113,6 +113,20 @@ def test_a_job_of_a_dead_engine_is_next_and_costs_no_turn(queue: JobQueue) -> No
     assert queue.put_back("a1", alone=True) == 2 and queue.take() is None, "an ended job stays ended"
 
 
+def test_a_short_job_is_found_behind_long_ones(queue: JobQueue) -> None:
+    add(queue, ANNA, "long 1", "long 2")
+    four_steps = REQUEST.with_(count=1, steps=4)
+    queue.add("short", four_steps, BEN, False)
+    queue.add("two short", four_steps.with_(count=3), ANNA, False)
+    assert queue.take(8).id == "short"
+    assert queue.take(8) is None, "three pictures of four steps are twelve steps"
+    assert queue.take(12).id == "two short"
+    assert queue.put_back("short", alone=True) == 1
+    assert queue.take(8) is None, "a job that has to be alone is never let in between"
+    assert queue.take().id == "short"
+    assert drain(queue) == ["long 1", "long 2"]
+
+
 def test_only_waiting_jobs_can_be_cancelled(queue: JobQueue) -> None:
     add(queue, ANNA, "a1", "a2")
     queue.take()

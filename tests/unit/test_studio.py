@@ -126,17 +126,20 @@ def test_after_a_restart_waiting_jobs_go_on_and_the_interrupted_one_waits(tmp_pa
 class MortalEngine(SketchEngine):
     """A sketch engine that dies while it draws, `deaths` times, as a killed process does."""
 
-    def __init__(self, deaths: int) -> None:
-        super().__init__(step_seconds=0.005)
+    def __init__(self, deaths: int, capacity: int = 1) -> None:
+        super().__init__(step_seconds=0.005, capacity=capacity)
         self.deaths = deaths
+        self.most_after_death = 0
 
     def start(self, on_event, on_death) -> None:
         def watch(event) -> None:
             if event.phase == "denoising" and event.step == 2 and self.deaths > 0:
                 self.deaths -= 1
-                dead, self._runner = self._runner, JobRunner(self._draw)
+                dead, self._runner = self._runner, JobRunner(self._draw, self.capacity)
                 dead.abandon()
                 threading.Thread(target=on_death, args=("it was killed",)).start()
+            elif self.deaths == 0:
+                self.most_after_death = max(self.most_after_death, self._runner.running)
             on_event(event)
 
         super().start(watch, on_death)
@@ -155,6 +158,28 @@ def test_a_job_that_ends_the_engine_twice_fails_with_a_sentence(tmp_path: Path) 
         with pytest.raises(EngineError, match="stopped twice"):
             studio.submit(LONG).wait(timeout=30)
         assert studio.generate(CAT.with_(steps=2))
+
+
+def test_jobs_of_a_dead_engine_run_again_one_by_one(tmp_path: Path) -> None:
+    engine = MortalEngine(deaths=1, capacity=3)
+    with Studio(data=tmp_path, engine=engine) as studio:
+        jobs = [studio.submit(LONG.with_(seed=seed)) for seed in range(3)]
+        for job in jobs:
+            assert len(job.wait(timeout=60)) == 1
+        assert engine.most_after_death == 1, "a job that may have ended the engine had company"
+
+
+def test_a_short_job_does_not_wait_for_long_ones(tmp_path: Path) -> None:
+    engine = SketchEngine(step_seconds=0.02, capacity=2)
+    engine.express = 1
+    engine._runner = JobRunner(engine._draw, 3)
+    with Studio(data=tmp_path, engine=engine) as studio:
+        long = [studio.submit(CAT.with_(steps=100)) for _ in range(3)]
+        short = studio.submit(CAT.with_(steps=2))
+        assert len(short.wait(timeout=20)) == 1
+        assert [job.state for job in long].count(JobState.FINISHED) == 0
+        for job in long:
+            job.cancel()
 
 
 def test_a_disk_that_fills_up_fails_the_job_with_a_sentence(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,7 @@ class Turn:
     ) -> None:
         self._coalescer, self.who, self.exact = coalescer, who, exact
         self._checkpoint, self._alive = checkpoint, alive
-        self.active = False
+        self.active, self.key = False, None
         self.company = self.rows = 0
 
     @property
@@ -145,8 +145,9 @@ class Coalescer:
         self._served: dict[str, float] = defaultdict(float)
         self._thread: threading.Thread | None = None
         self._names = count(1)
-        self._last_arrival = self._free = 0.0
-        self._halved = False
+        self._free = 0.0
+        self._since: float | None = None
+        self._halved = self._closed = False
         self._usual = 0.0
 
     @contextmanager
@@ -167,6 +168,7 @@ class Coalescer:
                 self._served[who] = min(others, default=0.0)
             self._turns.add(turn)
             if self._thread is None:
+                self._closed = False
                 self._thread = threading.Thread(target=self._serve, name=f"denoiser-{next(self._names)}", daemon=True)
                 self._thread.start()
         try:
@@ -175,6 +177,14 @@ class Coalescer:
             with self._changed:
                 self._turns.discard(turn)
                 self._changed.notify_all()
+
+    def close(self, timeout: float = 10.0) -> None:
+        """End the denoiser's thread when its present call is done; a process that ends before that is aborted."""
+        with self._changed:
+            thread, self._closed = self._thread, True
+            self._changed.notify_all()
+        if thread is not None:
+            thread.join(timeout)
 
     @property
     def running(self) -> int:
@@ -191,11 +201,16 @@ class Coalescer:
         """JSON-ready: jobs that draw now, and how many calls were joined into how many batches so far."""
         return {"jobs": self.running, "calls": self.calls, "batches": self.batches}
 
+    @property
+    def busy_seconds(self) -> float:
+        """How long the present call of the denoiser has lasted; 0 when there is none."""
+        since = self._since
+        return 0.0 if since is None else time.monotonic() - since
+
     def _take(self, call: Call) -> None:
         with self._changed:
-            call.turn.active = True
+            call.turn.active, call.turn.key = True, call.key
             self._waiting.append(call)
-            self._last_arrival = call.arrived
             self._changed.notify_all()
 
     def _leave(self, turn: Turn) -> None:
@@ -213,8 +228,9 @@ class Coalescer:
         """The denoiser's thread: lives while there are jobs, and a moment longer."""
         with torch.no_grad():
             while (calls := self._next()) is not None:
-                began = time.monotonic()
+                began = self._since = time.monotonic()
                 self._predict(calls)
+                self._since = None
                 self._usual = time.monotonic() - began
                 rows = sum(call.rows for call in calls)
                 for call in calls:
@@ -229,30 +245,42 @@ class Coalescer:
         with self._changed:
             while True:
                 if not self._waiting:
-                    if not self._changed.wait(_IDLE) and not self._turns and not self._waiting:
+                    over = self._closed and not self._turns
+                    if over or (not self._changed.wait(_IDLE) and not self._turns and not self._waiting):
                         self._thread = None
                         self._served.clear()
                         self._halved = False
                         self.most_cells = MOST_CELLS.get(self.denoiser.device.type, 2**16)
                         return None
                     continue
-                left = self._patience()
-                if left <= 0:
-                    return self._choose()
-                self._changed.wait(left)
+                groups = self._groups()
+                waits = [self._patience(calls) for calls in groups]
+                if min(waits) <= 0:
+                    ready = [calls for calls, left in zip(groups, waits, strict=True) if left <= 0]
+                    return self._choose([call for calls in ready for call in calls])
+                self._changed.wait(min(waits))
 
-    def _patience(self) -> float:
-        """Seconds to go on waiting for the other running jobs."""
-        if len(self._waiting) >= sum(turn.active for turn in self._turns):
+    def _groups(self) -> list[list[Call]]:
+        """The waiting calls, those together that can be joined."""
+        groups: dict[Hashable, list[Call]] = defaultdict(list)
+        for call in self._waiting:
+            groups[call.key].append(call)
+        return list(groups.values())
+
+    def _patience(self, calls: list[Call]) -> float:
+        """Seconds to go on waiting for jobs that are between two calls and may join these."""
+        waiting = {call.turn for call in self._waiting}
+        absent = [turn.key for turn in self._turns if turn.active and turn not in waiting]
+        if not any(key in (None, calls[0].key) for key in absent):
             return 0.0
         # Counted from when the denoiser is free, or jobs go on in two waves, one waiting while the other is served.
-        gap = max(self._last_arrival, self._free) + max(_GAP, _GAP_SHARE * self._usual)
-        longest = max(self._waiting[0].arrived, self._free) + max(_LONGEST_WAIT, _WAIT_SHARE * self._usual)
+        gap = max(calls[-1].arrived, self._free) + max(_GAP, _GAP_SHARE * self._usual)
+        longest = max(calls[0].arrived, self._free) + max(_LONGEST_WAIT, _WAIT_SHARE * self._usual)
         return min(gap, longest) - time.monotonic()
 
-    def _choose(self) -> list[Call]:
+    def _choose(self, calls: list[Call]) -> list[Call]:
         """The call of the person who had least of the denoiser's time, and what may join it within the limits."""
-        order = sorted(self._waiting, key=lambda call: (self._served[call.turn.who], call.arrived))
+        order = sorted(calls, key=lambda call: (self._served[call.turn.who], call.arrived))
         chosen = [order[0]]
         for call in order[1:]:
             if call.key == order[0].key and self._fits([*chosen, call]):

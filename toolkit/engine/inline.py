@@ -42,12 +42,18 @@ class InlineEngine:
         self._runner.start(on_event)
 
     def _hire(self, plugins: Plugins | None) -> JobRunner:
-        return JobRunner(self._draw, self.capacity + self.express, plugins, self._patience, self._stuck)
+        return JobRunner(self._draw, self.capacity + self.express, plugins, self._patience, self._stuck, self._hung)
+
+    def _hung(self) -> bool:
+        """Whether a denoiser has been in one call for longer than a step may last."""
+        longest = (self._patience or Patience()).least
+        return self._opened is not None and self._opened[0].longest_call() >= longest
 
     def _stuck(self, reason: str) -> None:
         """Start afresh: a thread that hangs inside a model holds what the other jobs need."""
-        hung, self._runner = self._runner, self._hire(self._runner.plugins)
-        self._opened = None
+        with self._opening:
+            hung, self._runner = self._runner, self._hire(self._runner.plugins)
+            self._opened = None
         hung.abandon()
         self._on_death(reason)
 

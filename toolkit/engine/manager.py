@@ -92,9 +92,17 @@ class PipelineManager:
                 for c in self._loaded.values()
             ]
 
+    def longest_call(self) -> float:
+        """Seconds since which a denoiser is in its present call; the longest of all models."""
+        with self._lock:
+            return max((c.coalescer.busy_seconds for c in self._loaded.values()), default=0.0)
+
     def close(self) -> None:
         with self._lock:
+            loaded = list(self._loaded.values())
             self._loaded.clear()
+        for components in loaded:
+            components.coalescer.close()
         self._tell()
         self._free()
 

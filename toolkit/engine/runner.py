@@ -26,17 +26,18 @@ class JobRunner:
     """Draws jobs with `draw`, `capacity` at a time, the others waiting in the order they came.
 
     `plugins` finish and review what is drawn, one job at a time, because nobody who writes a plugin need think of
-    threads; they may be replaced between jobs. A job that stalls is ended with the reason; when its thread does not
-    react to that within the grace of `patience`, it is left behind, and `on_stuck(reason)` says so once.
+    threads; they may be replaced between jobs. A job that stalls is ended with the reason. When its thread does not
+    react to that within the grace of `patience` it is left behind, and `on_stuck(reason)` is called; so it is when
+    `hung()` says that what all jobs share is what doesn't move.
     """
 
     def __init__(
         self, draw: Callable[[EngineJob, Control], Drawn], capacity: int = 1, plugins: Plugins | None = None,
-        patience: Patience | None = None, on_stuck: Callable[[str], None] | None = None,
+        patience: Patience | None = None, on_stuck: Callable[[str], None] = lambda reason: None,
+        hung: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
-        self._draw, self.plugins, self._patience, self._on_stuck = (
-            draw, plugins, patience or Patience(), on_stuck,
-        )  # fmt: skip
+        self._draw, self.plugins, self._patience = draw, plugins, patience or Patience()
+        self._on_stuck, self._hung = on_stuck, hung
         self._capacity = capacity
         self._changed = threading.Condition()
         self._finishing = threading.Lock()
@@ -142,6 +143,8 @@ class JobRunner:
         except Cancelled:
             state = JobState.FAILED if control.stalled else JobState.CANCELLED
             control.finish(state, error=control.stalled)
+            if control.stalled and not self._closing.is_set() and self._hung():
+                self._on_stuck(control.stalled)
         except LimnerError as error:
             control.finish(JobState.FAILED, error=str(error))
         except Exception as error:  # the job thread: whatever a model raises ends this job and never the engine
@@ -188,9 +191,8 @@ class JobRunner:
                 return
             del self._running[control.job.id]
         control.finish(JobState.FAILED, error=control.stalled)
+        self._on_stuck(control.stalled or "")
         self._hire()
-        if self._on_stuck is not None:
-            self._on_stuck(control.stalled or "")
 
 
 def explain(error: Exception) -> str:
