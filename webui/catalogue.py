@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from toolkit.drafts import draft_lora, way_of
 from toolkit.errors import ModelError
 from toolkit.jobs import OWNER
 from toolkit.prepare import MAX_STEPS
 from toolkit.samplers import SAMPLERS
 from toolkit.styles import PLACE, load_sizes
+from webui.plugin_routes import finishing
 from webui.tabs import page_tabs
 
 if TYPE_CHECKING:
     from toolkit.jobs import Who
     from toolkit.model_files import ModelFile, WeightsFile
+    from toolkit.models import ModelIndex
     from toolkit.studio import Studio
     from toolkit.styles import Style
 
@@ -30,7 +33,7 @@ def catalogue(studio: Studio, who: Who) -> dict[str, Any]:
     return {
         "styles": [_style(style, models) for style in studio.styles.styles.values()],
         "sizes": _sizes(models, problems),
-        "models": [_model(model) for model in models],
+        "models": [_model(model, studio.models) for model in models],
         "samplers": [
             {"name": s.name, "label": s.label, "schedules": list(s.schedules), "default_schedule": s.default_schedule}
             for s in SAMPLERS
@@ -41,7 +44,8 @@ def catalogue(studio: Studio, who: Who) -> dict[str, Any]:
             for tab in page_tabs(studio)
             if who.role == OWNER.role or not tab.owner_only
         ],
-        "loras": [_lora(file) for file in studio.models.files("lora")],
+        **finishing(studio),
+        "loras": [_lora(file) for file in studio.models.files("lora") if way_of(file.name) is None],
         "max_steps": MAX_STEPS if who.role == OWNER.role else studio.limits.visitor_steps,
         "problems": problems,
     }
@@ -108,7 +112,7 @@ def _sizes(models: list[ModelFile], problems: list[str]) -> list[dict[str, Any]]
     return plain
 
 
-def _model(model: ModelFile) -> dict[str, Any]:
+def _model(model: ModelFile, models: ModelIndex) -> dict[str, Any]:
     card = model.card
     return {
         "id": model.id,
@@ -119,6 +123,7 @@ def _model(model: ModelFile) -> dict[str, Any]:
         "native_size": list(card["native_size"]),
         "size_multiple": card["size_multiple"],
         "defaults": dict(card["defaults"]),
+        "draft": way_of(model.id) is not None or draft_lora(model, models) is not None,
         "known_words": list(card.get("known_words") or ()),
     }
 

@@ -9,8 +9,10 @@ GET  /limner/pictures/{id}.png       the saved file itself (?download=1 to save 
 DELETE /limner/pictures/{id}         hides it;  POST /limner/pictures/{id}/restore  takes that back
 POST /limner/read-settings           a picture file as the body → {"request", "facts", "sentences"}
 POST /limner/words                   {"prompt", "model"} → {"unknown": [word], "sentence"}
-GET  /limner/catalogue               styles, sizes, models, samplers, examples, tabs, problems
+GET  /limner/catalogue               styles, sizes, models, LoRAs, samplers, examples, tabs, problems
+GET  /limner/models                  what is on the disk with licence and size, and what is in memory
      /limner/inputs…, …/{id}/outside the pictures that people bring: see webui/inputs.py
+     /limner/plugins…                what plugins add, and their switches: see webui/plugin_routes.py
 
 A browser keeps at most six connections to one host, and an open event stream is one of them: a page that is hidden
 closes its stream and opens it again when it is looked at.
@@ -36,6 +38,8 @@ from webui.catalogue import catalogue, example_file, lora_preview, unknown
 from webui.feed import Feed, picture_view
 from webui.guard import MAX_PICTURE_BODY
 from webui.inputs import Inputs
+from webui.models_tab import models_view
+from webui.plugin_routes import PluginDesk
 from webui.visitors import who_of
 
 if TYPE_CHECKING:
@@ -48,7 +52,7 @@ KEEP = {"cache-control": "private, max-age=31536000, immutable"}
 
 def limner_routes(studio: Studio, feed: Feed) -> list[Route]:
     """All routes under /limner of one studio; the guard must stand in front of them."""
-    desk, inputs = Desk(studio, feed), Inputs(studio)
+    desk, inputs, plugins = Desk(studio, feed), Inputs(studio), PluginDesk(studio)
     table: list[tuple[str, str, Answer]] = [
         ("GET", "/limner/state", desk.state),
         ("POST", "/limner/jobs", desk.submit),
@@ -66,8 +70,11 @@ def limner_routes(studio: Studio, feed: Feed) -> list[Route]:
         ("POST", "/limner/words", desk.words),
         ("GET", "/limner/catalogue", desk.catalogue),
         ("GET", "/limner/styles/{id}/preview", desk.style_preview),
+        ("GET", "/limner/models", desk.models),
         ("GET", "/limner/models/{id}/examples/{number:int}", desk.example),
         ("GET", "/limner/loras/{id}/preview", desk.lora_preview),
+        ("GET", "/limner/plugins", plugins.list),
+        ("POST", "/limner/plugins/{name}", plugins.change),
     ]
     routes = [Route(path, answered(answer), methods=[method]) for method, path, answer in table]
     return [Route("/limner/events", Events(feed), methods=["GET"]), *routes]
@@ -168,6 +175,10 @@ class Desk:
     async def example(self, request: Request) -> Response:
         number = request.path_params["number"]
         return picture_file(await asyncio.to_thread(example_file, self._studio, request.path_params["id"], number))
+
+    async def models(self, request: Request) -> Response:
+        who_of(request)
+        return reply(await asyncio.to_thread(models_view, self._studio))
 
     async def lora_preview(self, request: Request) -> Response:
         return picture_file(await asyncio.to_thread(lora_preview, self._studio, request.path_params["id"]))

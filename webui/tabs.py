@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from webui.models_tab import build_models
+from webui.plugin_tabs import plugin_tabs
+from webui.view import shell
+
 if TYPE_CHECKING:
     from toolkit.studio import Studio
 
@@ -31,8 +35,9 @@ class Tab:
 
 
 def page_tabs(studio: Studio) -> list[Tab]:
-    """Every tab with a page of its own, in the order they stand in."""
-    return []
+    """Every tab with a page of its own, in the order they stand in: those of plugins, then the plugins themselves."""
+    brought = [Tab(name, title, build) for name, title, build in plugin_tabs(studio)]
+    return [*brought, Tab("models", "Models", build_models), Tab("plugins", "Plugins", lambda _: shell("plugins"))]
 
 
 def build_pages(studio: Studio) -> None:

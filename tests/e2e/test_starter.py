@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.e2e.desk import Desk, new_desk
 from tests.e2e.strip import SHOTS, take_strip
+from tests.e2e.test_canvas import easel, stroke
 from toolkit.settings import load_settings
 from toolkit.studio import Studio
 from webui.server import Server, build_app, serving
@@ -51,6 +52,29 @@ def test_the_starter_draws_what_was_typed(desk: Desk) -> None:
     assert job["request"]["size"] == [256, 256] and len(job["images"]) == 2
     natural = desk.page.locator("#lm-grid img").first.evaluate("image => image.naturalWidth")
     assert natural == 256, "the stage must show the saved picture itself"
+
+
+def test_pictures_grow_from_pictures(desk: Desk) -> None:
+    """Rework, a mask and an enlargement, each by the engine that people have."""
+    actions = desk.page.locator("#lm-actions")
+    desk.page.get_by_role("radio", name="Draft").click()
+    desk.draw("a red fish on a blue background", seconds=ENGINE_SECONDS)
+    actions.get_by_role("button", name="Use in Rework").click()
+    expect(desk.page.locator(".lm-begin-size")).to_have_text("256 × 256")
+    desk.ask("a yellow fish on a blue background")
+    expect(desk.page.locator("#lm-grid .lm-compare")).to_be_visible(timeout=ENGINE_SECONDS * 1000)
+    actions.get_by_role("button", name="Use in Inpaint").click()
+    _, x, y = easel(desk)
+    stroke(desk, (x - 120, y - 60), (x + 120, y - 60), (x + 120, y + 60), (x - 120, y + 60))
+    desk.ask("a green star on a blue background")
+    proof = desk.page.locator("#lm-status-proof .lm-proof")
+    expect(proof).to_have_text("Nothing outside the mask changed", timeout=ENGINE_SECONDS * 1000)
+    expect(proof).to_have_attribute("title", re.compile("The file says so too"))
+    actions.get_by_role("button", name="Use in Upscale").click()
+    expect(desk.page.locator("#lm-draw")).to_have_text("Upscale")
+    expect(desk.page.locator(".lm-begin-size")).to_have_text("256 × 256")
+    desk.page.locator("#lm-draw").click()
+    expect(desk.page.locator("#lm-caption .lm-facts")).to_contain_text("512 × 512", timeout=ENGINE_SECONDS * 1000)
 
 
 def test_an_engine_that_is_killed_starts_again_and_the_job_goes_on(desk: Desk, studio: Studio) -> None:

@@ -26,6 +26,7 @@ const id = encodeURIComponent;
 
 export const api = {
   state: () => ask("GET", "state"),
+  models: () => ask("GET", "models"),
   catalogue: () => ask("GET", "catalogue"),
   draw: (request, exact = false) => ask("POST", "jobs", JSON.stringify({ request, exact })),
   cancel: (job) => ask("POST", `jobs/${id(job)}/cancel`),
@@ -37,6 +38,8 @@ export const api = {
   bring: (file, { kind = "image", name = "" } = {}) => ask("POST", `inputs?kind=${kind}&name=${id(name)}`, file, "application/octet-stream"),
   bringSaved: (picture) => ask("POST", `inputs?picture=${id(picture)}`),
   outside: (picture) => ask("GET", `pictures/${id(picture)}/outside`),
+  plugins: () => ask("GET", "plugins"),
+  changePlugin: (name, change) => ask("POST", `plugins/${id(name)}`, JSON.stringify(change)),
   readSettings: (file) => ask("POST", "read-settings", file, "application/octet-stream"),
 };
 

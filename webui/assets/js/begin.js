@@ -8,7 +8,8 @@ import { controls } from "./strength.js";
 import { changed, current, desk, setPicture } from "./starts.js";
 import { on } from "./store.js";
 
-const TITLES = { rework: "Begin with", inpaint: "Picture" };
+const TITLES = { rework: "Begin with", inpaint: "Picture", upscale: "Picture" };
+const WANTED = { rework: "A picture to begin with", inpaint: "A picture to change or extend", upscale: "A picture to make larger" };
 const MODES = [
   { key: "inpaint", label: "Change a part", title: "Paint over what should be drawn anew" },
   { key: "outpaint", label: "Extend", title: "Continue the picture beyond its borders" },
@@ -55,9 +56,8 @@ function shown({ sha, width, height }) {
 }
 
 function empty(lost) {
-  const what = desk.tab === "rework" ? "A picture to begin with" : "A picture to change or extend";
   return make("div.lm-begin-empty", {},
-    make("button.lm-begin-drop", { type: "button", onclick: choose }, icon("image"), make("span.lm-begin-what", {}, what),
+    make("button.lm-begin-drop", { type: "button", onclick: choose }, icon("image"), make("span.lm-begin-what", {}, WANTED[desk.tab]),
       make("span.lm-dim", {}, lost ? "The one from before is no longer kept. Choose it again." : "Drop it anywhere, paste it, or click to choose")),
     make("div.lm-offers", { role: "group", "aria-label": "Your latest pictures", hidden: true }));
 }

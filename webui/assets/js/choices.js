@@ -69,14 +69,16 @@ function refine() {
 const scale = () => (refine() ? String(refine().scale ?? 2) : "");
 
 function quality(usual) {
+  const own = Boolean(model()?.draft); // a few-step way of its own, which says how many steps it wants
+  const drafting = own && state.values.draft === "yes";
   const steps = number("steps") ?? usual;
   const levels = [
-    { key: "draft", label: "Draft", steps: Math.max(2, Math.round(usual * 0.4)), title: "Quick and rough, to find an idea" },
+    { key: "draft", label: "Draft", steps: own ? null : Math.max(2, Math.round(usual * 0.4)), title: "Quick and rough, to find an idea" },
     { key: "standard", label: "Standard", steps: usual, title: "The model’s own number of steps" },
     { key: "fine", label: "Fine", steps: Math.min(Math.round(usual * 1.75), state.catalogue?.max_steps ?? 150), title: "Slower and cleaner, for the final picture" },
   ];
-  const now = levels.find((level) => level.steps === steps)?.key ?? "";
-  radios(byId("lm-quality"), levels, now, (key) => put({ steps: key === "standard" ? null : levels.find((level) => level.key === key).steps }));
+  const now = drafting ? "draft" : levels.find((level) => level.steps === steps)?.key ?? "";
+  radios(byId("lm-quality"), levels, now, (key) => put({ steps: key === "standard" ? null : levels.find((level) => level.key === key).steps, draft: own && key === "draft" ? "yes" : "" }));
 }
 
 const sizeFor = (shape, chosen) => shape.at?.[chosen?.id] ?? [shape.width, shape.height];

@@ -20,7 +20,7 @@ const INPUT_OF = {
 // Where an error about something chosen elsewhere is shown, by the first word of its field.
 const PLACE_OF = { start: "lm-start", loras: "lm-loras-place", controls: "lm-controls-place", finish: "lm-finishing-place" };
 
-// Functions that are awaited before a request goes out, each given the values and free to change them.
+// Functions that are awaited before a request goes out, each given the values; what they return is asked for instead.
 export const beforeDrawing = [];
 
 let restored = false;
@@ -52,8 +52,9 @@ export const bridge = {
   values: () => NAMES.map((name) => state.values[name]),
   async asking(values) {
     let next = withHidden(named(values));
-    for (const wait of beforeDrawing) await wait(next);
-    next = withHidden(next);
+    const own = [];
+    for (const wait of beforeDrawing) own.push(await wait(next));
+    next = Object.assign(withHidden(next), ...own.filter(Boolean));
     // What begins inside of a picture has its size, and neither repeats nor grows.
     if (/"kind": ?"(inpaint|outpaint)"/.test(next.start)) next = { ...next, width: "", height: "", tile: "", refine: "" };
     return NAMES.map((name) => next[name]);

@@ -3,7 +3,7 @@
 import { byId, button, make } from "./dom.js";
 import { input, put } from "./form.js";
 import { slider } from "./slider.js";
-import { on, remembered, state } from "./store.js";
+import { model, on, remembered, state } from "./store.js";
 
 const FEW = 4;
 const MOST = 1.2;
@@ -54,9 +54,9 @@ function section(shown, names, open) {
 }
 
 function card(lora, used) {
-  const name = make("span.lm-style-name", {}, lora.title);
+  const name = make("span.lm-style-name", {}, shortTitle(lora));
   const face = make("button.lm-style.lm-lora-face", { type: "button", "aria-pressed": String(used), "aria-label": `${lora.title}${lora.description ? `: ${lora.description}` : ""}`, title: [lora.description, lora.licence && `Licence: ${lora.licence}`, lora.error].filter(Boolean).join("\n"), onclick: () => toggle(lora.name) },
-    lora.preview ? make("img", { src: lora.preview, alt: "", loading: "lazy", draggable: "false" }) : null, name, make("span.lm-style-about", {}, lora.description));
+    lora.preview ? make("img", { src: lora.preview, alt: "", loading: "lazy", draggable: "false" }) : null, name, lora.preview ? null : make("span.lm-style-about", {}, lora.description));
   const box = make("div.lm-lora", { "data-lora": lora.name, "data-used": used }, face);
   if (!used) return box;
   box.append(slider({
@@ -65,6 +65,13 @@ function card(lora, used) {
   }));
   if (lora.trigger) box.append(words(lora.trigger));
   return box;
+}
+
+// Made for the chosen model, a LoRA need not repeat that model's name.
+function shortTitle({ title, base }) {
+  const own = model();
+  const rest = own && base === own.id && title.startsWith(own.title) ? title.slice(own.title.length).trim() : "";
+  return rest ? rest[0].toUpperCase() + rest.slice(1) : title;
 }
 
 // Words that the LoRA was trained with: a click puts them into the prompt.

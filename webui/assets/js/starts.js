@@ -5,19 +5,21 @@ import { inputUrl } from "./api.js";
 import { put } from "./form.js";
 import { on, remembered, state, tell } from "./store.js";
 
-export const DESKS = ["create", "rework", "inpaint"];
+export const DESKS = ["create", "rework", "inpaint", "upscale"];
 
 // The studio's own usual values (toolkit/starts.py); what equals them is left out of a request.
 const USUAL = {
   image: { image: "", strength: 0.6, resize: "crop" },
   inpaint: { image: "", mask: "", strength: 1, feather: 4, area: "whole", padding: 32, fill: "original" },
   outpaint: { image: "", left: 0, top: 0, right: 0, bottom: 0, strength: 1, feather: 8, fill: "fill" },
+  as_is: { image: "" },
 };
 
 export const desk = {
   tab: "create",
   rework: { picture: null, ...USUAL.image },
   inpaint: { picture: null, mode: "inpaint", inpaint: { ...USUAL.inpaint }, outpaint: { ...USUAL.outpaint } },
+  upscale: { picture: null, by: "", scale: 2 },
 };
 
 // The part of the desk that the open tab works with; null on Create.
@@ -27,12 +29,12 @@ export function current() {
 
 // The values behind the sliders of the open tab.
 export function settings() {
-  if (desk.tab === "rework") return desk.rework;
+  if (desk.tab === "rework" || desk.tab === "upscale") return desk[desk.tab];
   return desk.tab === "inpaint" ? desk.inpaint[desk.inpaint.mode] : null;
 }
 
 export function kind() {
-  return { create: "text", rework: "image", inpaint: desk.inpaint.mode }[desk.tab];
+  return { create: "text", rework: "image", inpaint: desk.inpaint.mode, upscale: "as_is" }[desk.tab];
 }
 
 function composed() {
@@ -46,8 +48,8 @@ function composed() {
 // Tells the form, and everybody who shows it, what has changed here.
 export function changed() {
   const text = composed();
-  const { inpaint: { picture, mode, inpaint, outpaint }, rework } = desk;
-  remembered.set("desk", { rework, inpaint: { picture, mode, inpaint, outpaint } });
+  const { inpaint: { picture, mode, inpaint, outpaint }, rework, upscale } = desk;
+  remembered.set("desk", { rework, upscale, inpaint: { picture, mode, inpaint, outpaint } });
   if (text !== state.values.start) put({ start: text });
   tell("start");
 }
@@ -83,7 +85,7 @@ function adopt() {
     if (desk.tab !== "create") { desk.tab = "create"; tell("start"); }
     return;
   }
-  desk.tab = start.kind === "image" ? "rework" : "inpaint";
+  desk.tab = { image: "rework", as_is: "upscale" }[start.kind] ?? "inpaint";
   if (desk.tab === "inpaint") desk.inpaint.mode = start.kind;
   const { kind: _, ...values } = start;
   Object.assign(settings(), USUAL[start.kind], values);
@@ -106,6 +108,7 @@ export function startStarts() {
   const kept = remembered.get("desk");
   if (kept?.rework && kept?.inpaint) {
     Object.assign(desk.rework, kept.rework);
+    Object.assign(desk.upscale, kept.upscale);
     const { picture, mode, inpaint, outpaint } = kept.inpaint;
     Object.assign(desk.inpaint, { picture: picture ?? null, mode: mode === "outpaint" ? mode : "inpaint" });
     Object.assign(desk.inpaint.inpaint, inpaint);

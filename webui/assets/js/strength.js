@@ -4,6 +4,7 @@ import { byId, make, radios } from "./dom.js";
 import { number, put } from "./form.js";
 import { slider } from "./slider.js";
 import { change, current, desk, settings } from "./starts.js";
+import { enlarging } from "./upscale.js";
 import { model } from "./store.js";
 
 const LEVELS = [
@@ -42,6 +43,7 @@ export function controls() {
 
 function parts() {
   if (desk.tab === "rework") return [strength(), ...(differs() ? [choice("Where the shape differs", "resize", FITS), ownShape()] : [])];
+  if (desk.tab === "upscale") return enlarging();
   if (desk.inpaint.mode === "outpaint") return [sides(), edge(), more(strength(), choice("Begins with", "fill", FILLS))];
   const padding = slider({ label: "Surroundings it sees", min: 0, max: 256, step: 8, value: () => settings().padding, shown: (value) => `${value} px`, set: (value) => change({ padding: value }), wanted: () => settings().area === "masked" });
   return [edge(), choice("Draws in", "area", AREAS), padding, more(strength(), choice("Begins with", "fill", FILLS))];

@@ -1,10 +1,10 @@
 // The tabs: three share the desk and differ in where a picture starts, the others have a page of their own.
 
-import { byId, make } from "./dom.js";
+import { byId, make, setText } from "./dom.js";
 import { desk, DESKS, openDesk } from "./starts.js";
 import { on, state, tell } from "./store.js";
 
-const LABELS = { create: "Create", rework: "Rework", inpaint: "Inpaint & extend" };
+const LABELS = { create: "Create", rework: "Rework", inpaint: "Inpaint & extend", upscale: "Upscale" };
 let page = null; // the open tab that has a page of its own
 
 export const currentTab = () => page ?? desk.tab;
@@ -14,18 +14,19 @@ export function openTab(id) {
   if (!page) openDesk(id);
   render();
   tell("tab", id);
+  if (page) scrollTo({ top: 0 });
 }
 
 function tabs() {
-  return [...DESKS.map((id) => ({ id, title: LABELS[id] })), ...(state.catalogue?.tabs ?? [])];
+  return [...DESKS.map((id) => ({ id, title: LABELS[id] })), ...(state.catalogue?.tabs ?? []).filter((tab) => byId(`lm-page-${tab.id}`))];
 }
 
 export function startTabs() {
   on("start catalogue", render);
   on("asked", () => { if (page) openTab(desk.tab); });
   byId("lm-tabs").addEventListener("keydown", move);
-  const wanted = location.hash.slice(1);
-  if (wanted && !DESKS.includes(wanted)) on("catalogue", () => { if (location.hash.slice(1) === wanted && tabs().some((tab) => tab.id === wanted) && page !== wanted) openTab(wanted); });
+  let wanted = location.hash.slice(1); // the tabs with a page of their own arrive with the catalogue
+  on("catalogue", () => { if (!DESKS.includes(wanted) && tabs().some((tab) => tab.id === wanted)) openTab(wanted); wanted = ""; });
   addEventListener("hashchange", () => { const id = location.hash.slice(1); if (id !== currentTab() && tabs().some((tab) => tab.id === id)) openTab(id); });
 }
 
@@ -45,6 +46,7 @@ function render() {
     tab.tabIndex = on ? 0 : -1;
   }
   document.body.dataset.tab = now;
+  setText(byId("lm-draw"), now === "upscale" ? "Upscale" : "Draw");
   document.body.dataset.page = page ? "own" : "desk";
   for (const panel of document.querySelectorAll(".lm-page-tab, #lm-desk")) {
     const on = panel.id === panelOf(now);
@@ -52,6 +54,7 @@ function render() {
     panel.setAttribute("role", "tabpanel");
     panel.setAttribute("aria-labelledby", `lm-tab-${on ? now : panel.id === "lm-desk" ? desk.tab : panel.id.slice("lm-page-".length)}`);
   }
+  if (!state.catalogue) return; // the address may name a tab that is still to come
   const hash = now === "create" ? "" : `#${now}`;
   if (location.hash !== hash) history.replaceState(null, "", hash || location.pathname + location.search);
 }

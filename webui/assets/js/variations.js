@@ -24,14 +24,14 @@ export function varied(picture, how) {
 
 async function begun({ id, request, width, height }, count, strength) {
   const { sha } = await api.bringSaved(id);
-  const { variation, seed, refine, start, ...rest } = request;
+  const { variation, seed, refine, start, finish, ...rest } = request;
   return { ...rest, size: size(width, height, request), count, start: { kind: "image", image: sha, strength } };
 }
 
 // The same picture with a second, larger pass over it. One that was changed in parts would be drawn in parts again, so
-// it is taken as it is and gone over at the larger size.
+// like one that was only enlarged it is taken as it is and gone over at the larger size.
 export function refined(picture, scale) {
-  if (["inpaint", "outpaint"].includes(picture.request.start?.kind)) return [enlarged(picture, scale), false];
+  if (["inpaint", "outpaint", "as_is"].includes(picture.request.start?.kind)) return [enlarged(picture, scale), false];
   return [{ ...picture.request, refine: { strength: FINER, ...picture.request.refine, scale } }, false];
 }
 
