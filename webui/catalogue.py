@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from toolkit.adapters import ControlUse
+from toolkit.controls import resolved
 from toolkit.drafts import draft_lora, way_of
-from toolkit.errors import ModelError
+from toolkit.errors import ModelError, RequestError
 from toolkit.jobs import OWNER
 from toolkit.prepare import MAX_STEPS
 from toolkit.samplers import SAMPLERS
@@ -46,6 +48,7 @@ def catalogue(studio: Studio, who: Who) -> dict[str, Any]:
         ],
         **finishing(studio),
         "loras": [_lora(file) for file in studio.models.files("lora") if way_of(file.name) is None],
+        "controls": _controls(studio, models),
         "max_steps": MAX_STEPS if who.role == OWNER.role else studio.limits.visitor_steps,
         "problems": problems,
     }
@@ -146,6 +149,27 @@ def _lora(file: WeightsFile) -> dict[str, Any]:
 def lora_preview(studio: Studio, name: str) -> Path | None:
     """The picture beside a LoRA's file."""
     return next((file.preview for file in studio.models.files("lora") if file.name == name), None)
+
+
+def _controls(studio: Studio, models: list[ModelFile]) -> list[dict[str, Any]]:
+    """Kinds of control, each with the models for which there is a ControlNet of that kind."""
+    kinds = studio.plugins.registry.controls()
+
+    def fits(kind: str, model: ModelFile) -> bool:
+        try:
+            return bool(resolved((ControlUse(kind, ""),), model, studio.models, kinds))
+        except (RequestError, ModelError):
+            return False
+
+    return [
+        {
+            "name": kind.name,
+            "label": kind.label,
+            "help": kind.help,
+            "fits": [model.id for model in models if fits(kind.name, model)],
+        }
+        for kind in kinds.values()
+    ]
 
 
 def _examples(model: ModelFile) -> list[dict[str, Any]]:

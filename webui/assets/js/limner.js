@@ -4,6 +4,7 @@ import { api } from "./api.js";
 import { startBegin } from "./begin.js";
 import { startCanvas } from "./canvas.js";
 import { startChoices } from "./choices.js";
+import { startControls } from "./controls.js";
 import { byId, dressIcons } from "./dom.js";
 import { startDrop } from "./drop.js";
 import { startEngine } from "./engine.js";
@@ -60,7 +61,7 @@ async function start() {
   await shells();
   dressIcons();
   trackDeleted(on);
-  for (const part of [startTheme, startStarts, startTabs, startInputs, startCanvas, startBegin, startLoras, startModels, startUpscale, startFinishing, startPlugins, startEngine, startStage, startJobs, startLightbox, startChoices, startStyles, startWords, startExamples, startDrop, startKeys]) part();
+  for (const part of [startTheme, startStarts, startTabs, startInputs, startCanvas, startBegin, startLoras, startControls, startModels, startUpscale, startFinishing, startPlugins, startEngine, startStage, startJobs, startLightbox, startChoices, startStyles, startWords, startExamples, startDrop, startKeys]) part();
   Object.assign(window.limner, bridge);
   window.limner.isReady(bridge);
   if (state.catalogue) tell("catalogue");
