@@ -161,7 +161,9 @@ class Dispatcher:
             except StorageError as error:
                 event = replace(event, state=JobState.FAILED, error=str(error))
         self._leave(job.id)
-        self._end(job, event.state, error=event.error, seconds=event.seconds, images=images, note=_note(event))
+        waited = max(0.0, (job.started or job.created) - job.created)
+        seconds = {"queued": round(waited, 4), **event.seconds}
+        self._end(job, event.state, error=event.error, seconds=seconds, images=images, note=_note(event))
 
     def _told(self, event: EngineEvent) -> JobEvent:
         return JobEvent(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from toolkit.bench.crowd import Crowd
-from toolkit.bench.measure import Result, conditions, in_turns, quartiles
+from toolkit.bench.measure import Pair, Result, conditions, gain, in_turns, quartiles
 from toolkit.bench.modes import STEPS, jobs_of_all_modes
 from toolkit.engine.device import choose_device, choose_dtype, dtype_name
 from toolkit.models import ModelIndex
@@ -28,7 +28,8 @@ def measure(models: ModelIndex, model_id: str, dtype: str, runs: int | None = No
 
         ours(-1)
         count = runs or RUNS
-        ours_s, peer_s = in_turns(ours, theirs, count)
+        processor: Pair = ([], [])
+        ours_s, peer_s = in_turns(ours, theirs, count, processor)
         stats = next(one for one in crowd.engine.stats()["models"] if one["id"] == model.id)
     ratios = [alone / mine for mine, alone in zip(ours_s, peer_s, strict=True)]
     return Result(
@@ -43,6 +44,7 @@ def measure(models: ModelIndex, model_id: str, dtype: str, runs: int | None = No
         at_least=True,
         conditions={
             **conditions(precision),
+            "processor_gain": gain(processor),
             "model": model.id,
             "steps": STEPS,
             "modes": list(jobs_of_all_modes(model.id, model.card, 0)),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import diffusers
 import torch
 
-from toolkit.bench.measure import Result, conditions, in_turns, quartiles
+from toolkit.bench.measure import Pair, Result, conditions, gain, in_turns, quartiles
 from toolkit.bench.shapes import EIGHT, Shape, Sketch
 from toolkit.engine.coalescer import Coalescer
 from toolkit.engine.denoiser import Seat
@@ -39,7 +39,8 @@ def _measure(scenario: str, name: str, dtype: str, runs: int | None) -> Result:
     for warm in (jobs.one_by_one, jobs.at_once):
         warm(-1)
     count = runs or RUNS
-    ours_s, peer_s = in_turns(jobs.at_once, jobs.one_by_one, count)
+    processor: Pair = ([], [])
+    ours_s, peer_s = in_turns(jobs.at_once, jobs.one_by_one, count, processor)
     ratios = [theirs / mine for mine, theirs in zip(ours_s, peer_s, strict=True)]
     return Result(
         scenario=scenario,
@@ -53,6 +54,7 @@ def _measure(scenario: str, name: str, dtype: str, runs: int | None) -> Result:
         at_least=True,
         conditions={
             **conditions(precision),
+            "processor_gain": gain(processor),
             "shape": name,
             "jobs": len(EIGHT),
             "calls_per_batch": round(jobs.coalescer.calls / jobs.coalescer.batches, 1),

@@ -6,7 +6,7 @@ import statistics
 from dataclasses import replace
 
 from toolkit.bench.crowd import Crowd
-from toolkit.bench.measure import Result, conditions, in_turns, quartiles
+from toolkit.bench.measure import Pair, Result, conditions, gain, in_turns, quartiles
 from toolkit.bench.one_job import PlainPipeline, request_of
 from toolkit.engine.device import choose_device, choose_dtype, dtype_name
 from toolkit.engine.protocol import EngineJob
@@ -37,7 +37,8 @@ def measure(models: ModelIndex, model_id: str, dtype: str, runs: int | None = No
         crowd.run([job_of(model.id, model.card, -1)])
         peer(-1)
         count = runs or RUNS
-        ours_s, peer_s = in_turns(ours, theirs, count)
+        processor: Pair = ([], [])
+        ours_s, peer_s = in_turns(ours, theirs, count, processor)
     ratios = [plain / mine for mine, plain in zip(ours_s, peer_s, strict=True)]
     return Result(
         scenario="eight-starter",
@@ -51,6 +52,7 @@ def measure(models: ModelIndex, model_id: str, dtype: str, runs: int | None = No
         at_least=True,
         conditions={
             **conditions(precision),
+            "processor_gain": gain(processor),
             "model": model.id,
             "steps": STEPS,
             "jobs": JOBS,

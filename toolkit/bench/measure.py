@@ -54,15 +54,31 @@ class Result:
         )
 
 
-def in_turns(ours: Callable[[int], Any], peer: Callable[[int], Any], runs: int) -> tuple[list[float], list[float]]:
-    """Seconds of `runs` calls of each, one after the other, the first one changing; each call gets its number."""
-    seconds: tuple[list[float], list[float]] = ([], [])
+Pair = tuple[list[float], list[float]]
+
+
+def in_turns(
+    ours: Callable[[int], Any], peer: Callable[[int], Any], runs: int, processor: Pair | None = None
+) -> Pair:  # fmt: skip
+    """Seconds of `runs` calls of each, one after the other, the first one changing; each call gets its number.
+
+    `processor` is filled with the seconds of processor time that this process took, which other programs on a busy
+    machine change less.
+    """
+    seconds: Pair = ([], [])
     for number in range(runs):
         for which in (0, 1) if number % 2 == 0 else (1, 0):
-            began = time.perf_counter()
+            began, began_processor = time.perf_counter(), time.process_time()
             (ours, peer)[which](number)
             seconds[which].append(time.perf_counter() - began)
+            if processor is not None:
+                processor[which].append(time.process_time() - began_processor)
     return seconds
+
+
+def gain(pair: Pair) -> float:
+    """How many times longer the peer took, the median of the pairs."""
+    return round(statistics.median(theirs / mine for mine, theirs in zip(*pair, strict=True)), 3)
 
 
 def conditions(precision: Any) -> dict[str, Any]:

@@ -21,18 +21,18 @@ STEPS = 10
 def jobs_of_all_modes(model_id: str, card: Any, number: int) -> dict[str, EngineJob]:
     """A job of each mode by its name, all of another seed for each `number`."""
     size = Size(*card["native_size"])
-    image, mask = _picture(size), _mask(size)
-    pictures = {_name(content): content for content in (image, mask)}
-    first, second = pictures
+    quarter = size.width // 4
+    parts = (_picture(size), _mask(size), _picture(Size(size.width - quarter, size.height)))
+    pictures = {_name(content): content for content in parts}
+    first, second, narrow = pictures
     text = request_of(model_id, card, number)
     text = replace(text, sampling=replace(text.sampling, steps=STEPS))
-    quarter = size.width // 4
     requests: dict[str, GenerationRequest] = {
         "text": text,
         "image": replace(text, start=FromImage(first, 0.8)),
         "inpaint": replace(text, start=Inpaint(first, second)),
         "inpaint-area": replace(text, start=Inpaint(first, second, 0.8, area="masked", fill="fill")),
-        "outpaint": replace(text, start=Outpaint(first, right=quarter), size=Size(size.width + quarter, size.height)),
+        "outpaint": replace(text, start=Outpaint(narrow, right=quarter)),
         "variation": replace(text, variation=Variation(number + 5, 0.3)),
         "tile": replace(text, tile="xy"),
         "refine": replace(text, refine=Refine(1.5, strength=0.5)),
