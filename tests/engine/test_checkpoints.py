@@ -96,7 +96,7 @@ def test_clip_skip_counts_layers_from_the_end(name, folder, manager):
             parts = []
             for reader in components.text.readers:
                 inner = getattr(reader.encoder, "text_model", reader.encoder)
-                states = inner.embeddings(reader.windows(PROMPT))
+                states = inner.embeddings(reader.windows(PROMPT, {})[0])
                 layers = len(inner.encoder.layers) - (max(skip, family.layer) - 1)
                 for layer in inner.encoder.layers[:layers]:
                     mask = torch.full((77, 77), float("-inf")).triu(1)[None, None]

@@ -11,6 +11,7 @@ import diffusers
 import torch
 
 from toolkit.engine.adapters.control import ControlShelf
+from toolkit.engine.adapters.embeddings import WordShelf
 from toolkit.engine.adapters.lora import LoraShelf
 from toolkit.engine.adapters.sets import LoraSwitch
 from toolkit.engine.coalescer import Coalescer
@@ -44,9 +45,10 @@ class Components:
     used: float = field(default_factory=time.monotonic)
     loras: LoraShelf = field(init=False, repr=False)
     controls: ControlShelf = field(init=False, repr=False)
+    words: WordShelf = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.loras, self.controls = LoraShelf(self), ControlShelf(self)
+        self.loras, self.controls, self.words = LoraShelf(self), ControlShelf(self), WordShelf(self)
         self.coalescer.around.append(LoraSwitch(self).around)
 
     @property

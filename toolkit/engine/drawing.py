@@ -85,6 +85,7 @@ class Drawer:
         texts = components.text.encode_pair(
             request.prompt, request.negative, sampling.clip_skip,
             key=loras.text_key, patch=partial(reading, components, loras),
+            words=components.words.used((request.prompt, request.negative), self._models.files("embedding")),
         )  # fmt: skip
         patch, key = self._patch(components, request)
         units = self._units(components, job, control)
