@@ -45,6 +45,16 @@ def test_axe_finds_nothing_serious(person: Callable[..., Desk], scheme: str) -> 
     desk.page.keyboard.press("Escape")
     desk.page.locator("#lm-tiles button").first.click()
     assert findings(desk) == [], "the large view"
+    desk.page.keyboard.press("Escape")
+    tabs = desk.page.get_by_role("tab")
+    tabs.first.focus()
+    for _ in ("rework", "inpaint", "upscale", "models"):
+        desk.page.keyboard.press("ArrowRight")
+    expect(desk.page.locator("#lm-tab-models")).to_be_focused()
+    expect(desk.page.locator(".lm-model h3").first).to_be_visible()
+    assert findings(desk) == [], "the models"
+    desk.page.reload()
+    expect(desk.page.locator("#lm-tab-models")).to_have_attribute("aria-selected", "true")
 
 
 def test_a_narrow_screen_holds_everything(person: Callable[..., Desk]) -> None:

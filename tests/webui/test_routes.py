@@ -115,6 +115,17 @@ def test_files_without_settings_get_a_sentence(person: Person) -> None:
         assert "Traceback" not in answer.text and answer.json()["error"].endswith(".")
 
 
+def test_models_are_told_with_licence_and_size_and_without_folders(person: Person, app: App) -> None:
+    alice = person()
+    answer = alice.get("/limner/models")
+    model = next(model for model in answer.json()["models"] if model["id"] == PAPER)
+    assert not model["warm"] and model["bytes"] > 0 and model["licence"] and model["family"]
+    assert str(app.studio.settings.data.parent) not in answer.text
+    told = alice.get("/limner/catalogue").json()
+    assert [tab["id"] for tab in told["tabs"]][-2:] == ["models", "plugins"]
+    assert told["max_steps"] == app.studio.limits.visitor_steps, "“Fine” must stay within what a visitor may ask for"
+
+
 def test_searching_finds_words_of_prompts(person: Person) -> None:
     alice = person()
     for prompt in ("a red heart", "a blue fish"):
