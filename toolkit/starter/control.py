@@ -13,7 +13,6 @@ from toolkit.starter.adapters import load_denoiser
 from toolkit.starter.cache import encode
 from toolkit.starter.captions import caption
 from toolkit.starter.denoiser import CAPTION_DROPOUT
-from toolkit.starter.folder import STEPS
 from toolkit.starter.lines import pair, scribble
 from toolkit.starter.objective import FrozenBase
 from toolkit.starter.rendering import on_all_cores
@@ -22,7 +21,6 @@ from toolkit.starter.world import Scene, sample_scene
 
 CONTROL_SEED = 500_000_000
 PEAK_RATE, BATCH, FRESH = 1e-3, 32, 6
-LATE = 0.75
 EMBEDDING = (4, 16, 32, 64)
 
 
@@ -90,17 +88,14 @@ class ControlTraining:
         picks = [rng.randrange(len(self.scenes)) for _ in range(BATCH)]
         captions = [caption(self.scenes[pick], rng)[0] for pick in picks]
         words = self.base.words(["" if rng.random() < CAPTION_DROPOUT else text for text in captions])
-        # Lines get exact where little noise is left: the last quarter sees more of that, and counts it in full.
-        late = self.trainer.budget.spent > LATE * self.trainer.budget.seconds
-        steps = (torch.rand(BATCH).pow(1.5) * STEPS).long() if late else None
-        noised, lines = self.base.noise(self.latents[picks].float(), steps), self.condition(picks)
+        noised, lines = self.base.noise(self.latents[picks].float()), self.condition(picks)
         with torch.autocast(self.base.device.type, self.base.dtype):
             down, middle = self.model(noised.latents, noised.steps, words, lines, return_dict=False)
             guess = self.denoiser(
                 noised.latents, noised.steps, words, down_block_additional_residuals=down,
                 mid_block_additional_residual=middle,
             ).sample.float()  # fmt: skip
-        return ((guess - noised.target).square() * (1.0 if late else noised.weight)).mean()
+        return ((guess - noised.target).square() * noised.weight).mean()
 
 
 def train_control(work: Path, minutes: float, resume: bool, scenes: int = 2500, room: int = 20000) -> ControlNetModel:

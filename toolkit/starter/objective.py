@@ -41,9 +41,9 @@ class FrozenBase:
         with torch.no_grad():
             return self.encoder(token_ids(self.tokenizer, captions).to(self.device)).last_hidden_state
 
-    def noise(self, clean: torch.Tensor, steps: torch.Tensor | None = None) -> Noised:
-        """Mixes noise into clean latents (n, 4, 32, 32) at given timesteps, or at ones spread over the batch."""
-        steps = spread_timesteps(len(clean)) if steps is None else steps
+    def noise(self, clean: torch.Tensor) -> Noised:
+        """Mixes noise into clean latents (n, 4, 32, 32) at timesteps spread over the batch."""
+        steps = spread_timesteps(len(clean))
         alpha = self.alphas[steps][:, None, None, None]
         noise = torch.randn_like(clean)
         noised = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise

@@ -18,6 +18,7 @@ from toolkit.starter.world import Scene
 LINES = FOLDER.parents[1] / "controlnet" / "limner-starter-lines"
 FIRST = EVALUATION_SEED + 30_000_000
 SHOWN, GUIDANCE = 8, 1.0
+TITLES = ["edges", "weight 1", "weight 0", "scribble", "from the scribble"]
 
 
 def load_control(folder: Path = LINES) -> StableDiffusionControlNetPipeline:
@@ -38,10 +39,19 @@ def as_picture(lines: np.ndarray) -> Image.Image:
 
 
 def requests(count: int) -> list[tuple[Scene, str, np.ndarray]]:
-    """Held-out scenes, three in four of one thing, their prompts, and edges of the same lines in other colours."""
+    """Held-out scenes, three in four of one thing, their prompts, and edges of the same lines in other colours.
+
+    Every second scene whose prompt names no place or size has its things anywhere, where the base alone wouldn't
+    draw them.
+    """
     card = json.loads((FOLDER / "card.json").read_text(encoding="utf-8"))
     asked = prompts(count - count // 4, 1, card, FIRST) + prompts(count // 4, 2, card, FIRST + 1_000_000)
-    return [(scene, text, pair(scene, FIRST + 10 * i, False)[1]) for i, (scene, text) in enumerate(asked)]
+    found, free = [], False
+    for index, (scene, text) in enumerate(asked):
+        movable = not any(thing.place or thing.size for thing in scene.things)
+        free = movable and not free
+        found.append((scene, text, pair(scene, FIRST + 10 * index, free)[1]))
+    return found
 
 
 def evaluate_control(count: int = 60, folder: Path = LINES, sheet: Path | None = None) -> dict[str, dict[str, float]]:
@@ -63,21 +73,19 @@ def evaluate_control(count: int = 60, folder: Path = LINES, sheet: Path | None =
         return round(float(np.mean(found)), 4)
 
     if sheet:
-        write_sheet(_rows(pipeline, wanted, on, off), [], sheet)
+        write_sheet(_rows(pipeline, wanted, on, off), TITLES * 2, sheet)
     colours = float(np.mean([verdict.background and all(verdict.colours) for verdict in verdicts]))
     return {"lines": {"f1_on": agreement(on), "f1_off": agreement(off), "colour": round(colours, 4)}}
 
 
 def _rows(pipeline, wanted, on: list[np.ndarray], off: list[np.ndarray]) -> list[list[np.ndarray]]:
-    """Edges, pictures at weight 1 and at weight 0, and below them scribbles and what becomes of those."""
+    """Edges, pictures at weight 1 and 0, scribbles over the edges and their pictures; two scenes a row."""
     picks = [round(i * (len(wanted) - 1) / (SHOWN - 1)) for i in range(SHOWN)]
     rng = np.random.default_rng(FIRST)
     drawn = [as_picture(scribble(wanted[pick][2], rng)) for pick in picks]
     found = draw(pipeline, [wanted[pick][1] for pick in picks], picks, drawn, guidance_scale=GUIDANCE)
-    return [
-        [np.asarray(as_picture(wanted[pick][2])) for pick in picks],
-        [on[pick] for pick in picks],
-        [off[pick] for pick in picks],
-        [np.asarray(picture) for picture in drawn],
-        found,
+    cells = [
+        [np.asarray(as_picture(wanted[pick][2])), on[pick], off[pick], np.asarray(scribbled), picture]
+        for pick, scribbled, picture in zip(picks, drawn, found, strict=True)
     ]
+    return [cells[i] + cells[i + 1] for i in range(0, SHOWN, 2)]
