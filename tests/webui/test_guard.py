@@ -51,7 +51,16 @@ def raw(server: Server, text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "evil.example:7860", "0.0.0.0", "", "[::2]"]
+    "host",
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example:80",
+        "evil.example:7860",
+        "0.0.0.0",
+        "",
+        "[::2]",
+    ],
 )
 def test_another_name_for_this_machine_is_refused(server: Server, host: str):
     for path in ("/", "/config", "/limner/state", "/limner/events", "/gradio_api/info"):
@@ -184,7 +193,14 @@ def test_closed_routes(server: Server, method: str, path: str):
 
 def test_every_answer_forbids_guessing_its_kind(server: Server, person: Person):
     client = person()
-    for path in ("/", "/theme.css", "/limner/state", "/limner/pictures/none.png", "/nowhere", "/gradio_api/file=/tmp/x"):
+    for path in (
+        "/",
+        "/theme.css",
+        "/limner/state",
+        "/limner/pictures/none.png",
+        "/nowhere",
+        "/gradio_api/file=/tmp/x",
+    ):
         answer = client.get(path)
         assert answer.headers["x-content-type-options"] == "nosniff", path
         assert answer.headers["cross-origin-resource-policy"] == "same-origin", path
@@ -261,8 +277,8 @@ def test_without_a_cookie_everybody_is_a_new_visitor(server: Server, app: App):
 def test_cookies_can_t_be_made_up(server: Server, app: App, person: Person):
     theirs = person().cookies[app.keys.cookie]
     body, signature = theirs.rsplit(".", 1)
-    forged = ["owner", "owner.", f"owner.{signature}", f".{signature}", f"{body}.{signature[:-1]}", f"{body}x.{signature}",
-              f"owner.{app.keys.owner_token}", "a.b.c", "é.é"]  # fmt: skip
+    forged = ["owner", "owner.", f"owner.{signature}", f".{signature}", f"{body}.{signature[:-1]}",
+              f"{body}x.{signature}", f"owner.{app.keys.owner_token}", "a.b.c", "é.é"]  # fmt: skip
     for value in forged:
         cookie = f"{app.keys.cookie}={value}".encode()
         answer = httpx.get(server.url + "/limner/state", headers={b"cookie": cookie})
@@ -285,7 +301,9 @@ def test_keys_outlive_a_restart_and_are_private(tmp_path):
         assert (tmp_path / KEY_FILE).stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b'{"instance": "a", "secret": "YQ==", "owner_token": "x"}', b"\xff"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"{}", b"[]", b'{"instance": "a", "secret": "YQ==", "owner_token": "x"}', b"\xff"]
+)
 def test_a_damaged_key_file_is_replaced(tmp_path, damage: bytes):
     (tmp_path / KEY_FILE).write_bytes(damage)
     keys = Keys.load(tmp_path)
