@@ -20,7 +20,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -310,7 +310,8 @@ class Coalescer:
     def _split(self, calls: list[Call], error: Exception) -> None:
         memory = out_of_memory(error)
         if memory:
-            free_cache(self.denoiser.device)
+            with suppress(RuntimeError):  # a device in trouble says so at the next call, to the job whose call it is
+                free_cache(self.denoiser.device)
             rows, cells = (sum(getattr(call, name) for call in calls) for name in ("rows", "cells"))
             self._halved, self.most_cells = True, max(1, cells // 2)
             log.warning("out of memory with %d rows at once; going on with half", rows)
