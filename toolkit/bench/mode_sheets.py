@@ -44,7 +44,7 @@ def rows(studio: Studio) -> dict[str, Row]:
     masked = studio.inputs.add_mask(mask).sha
     star = FISH.with_(prompt="a yellow star on a blue background", seed=3)
     rework = FISH.with_(prompt="a green star on a blue background", seed=5)
-    tiled = draw(GenerationRequest("a pink heart on a teal background", seed=7, tile="xy")).resize((128, 128))
+    tiled = draw(GenerationRequest("a red heart on a yellow striped background", seed=3, tile="xy")).resize((128, 128))
     three = Image.new("RGB", (384, 384))
     for at in range(9):
         three.paste(tiled, (at % 3 * 128, at // 3 * 128))
@@ -69,7 +69,7 @@ def rows(studio: Studio) -> dict[str, Row]:
             (f"variation {strength}", draw(FISH.with_(variation=Variation(99, strength))))
             for strength in (0.15, 0.4, 1.0)
         ],
-        "refine": [("256 × 256", fish), ("refined to 384 × 384", draw(FISH.with_(refine=Refine(1.5, strength=0.3))))],
+        "refine": [("256 x 256", fish), ("refined to 384 x 384", draw(FISH.with_(refine=Refine(1.5, strength=0.05))))],
         "tile": [("one tile, nine times", three)],
         "loras": [("no LoRA", fish)] + [
             (name, draw(FISH.with_(loras=(LoraUse(f"limner-starter-{name}"),))))
@@ -77,9 +77,9 @@ def rows(studio: Studio) -> dict[str, Row]:
         ],
         "control": [
             ("the picture", fish),
-            ("its edges, “a yellow fish on a green background”",
+            ("yellow, on green",
              draw(FISH.with_(prompt="a yellow fish on a green background", seed=8, controls=(lines,)))),
-            ("“a teal fish on a pink background”",
+            ("teal, on pink",
              draw(FISH.with_(prompt="a teal fish on a pink background", seed=9, controls=(lines,)))),
         ],
     }  # fmt: skip
