@@ -16,6 +16,11 @@ const LIST = [
   [["Del"], "Delete the chosen recent picture"],
   [["/"], "Go to the prompt"],
   [["Shift", "?"], "This list"],
+  [["B", "E", "H"], "On the canvas: brush, eraser, move the picture"],
+  [["[", "]"], "On the canvas: a smaller or larger brush"],
+  [["I", "Del"], "On the canvas: invert the mask, clear it"],
+  [["Ctrl", "Z"], "On the canvas: undo; with Shift, redo"],
+  [["+", "−", "0"], "On the canvas: closer, further away, all of it"],
 ];
 
 const typing = (element) => element?.matches?.("textarea, select, [contenteditable], input:not([type=checkbox], [type=radio], [type=button], [type=range])");
