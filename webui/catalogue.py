@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from toolkit.styles import Style
 
 SIZES = Path(__file__).resolve().parent.parent / "presets" / "sizes.toml"
+# Above this small models begin to draw their things a second time in the larger picture.
+REFINE_STRENGTH = 0.35
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 
 
@@ -126,6 +128,7 @@ def _model(model: ModelFile, models: ModelIndex) -> dict[str, Any]:
         "native_size": list(card["native_size"]),
         "size_multiple": card["size_multiple"],
         "defaults": dict(card["defaults"]),
+        "refine_strength": card.get("refine_strength", REFINE_STRENGTH),
         "draft": way_of(model.id) is not None or draft_lora(model, models) is not None,
         "known_words": list(card.get("known_words") or ()),
     }

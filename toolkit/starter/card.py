@@ -59,6 +59,9 @@ def build_card(dropped: set[str] = frozenset()) -> dict[str, Any]:
         "native_size": [256, 256],
         "size_multiple": 8,
         "defaults": {"sampler": "ddim", "steps": 20, "guidance": 1.7, "schedule": "normal"},
+        # Stronger guidance repaints a picture wholly at any strength; a stronger second pass draws its things twice.
+        "rework_guidance": 1.5,
+        "refine_strength": 0.05,
         "known_words": sorted({*kept, *synonyms}),
         "ignored_words": list(IGNORED),
         "things": remaining(THINGS),

@@ -2,7 +2,7 @@
 
 import { byId, make, radios, setText } from "./dom.js";
 import { input, number, put } from "./form.js";
-import { FINER } from "./variations.js";
+import { finer } from "./variations.js";
 import { model, on, remembered, state } from "./store.js";
 
 export function startChoices() {
@@ -57,7 +57,7 @@ function render() {
   radios(byId("lm-count"), [1, 2, 4].map((each) => ({ key: each, label: String(each), title: each === 1 ? "One picture" : `${each} pictures at once` })), count, (key) => put({ count: key }));
   shapes(chosen);
   radios(byId("lm-tile"), PATTERNS, state.values.tile ?? "", (key) => put({ tile: key }));
-  radios(byId("lm-refine"), LARGER, scale(), (key) => put({ refine: key ? JSON.stringify({ strength: FINER, ...refine(), scale: Number(key) }) : "" }));
+  radios(byId("lm-refine"), LARGER, scale(), (key) => put({ refine: key ? JSON.stringify({ strength: finer(), ...refine(), scale: Number(key) }) : "" }));
   summary(chosen, usual);
 }
 

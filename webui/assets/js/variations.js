@@ -1,13 +1,13 @@
 // Requests that go on from a finished picture: close to it, away from it, or larger.
 
 import { api } from "./api.js";
-import { state } from "./store.js";
+import { model, state } from "./store.js";
 
 const TURNED = { subtle: 0.12, strong: 0.4 };
 const REDRAWN = { subtle: 0.35, strong: 0.65 };
 const GONE_OVER = 0.4;
-// Above this a small model begins to draw its things a second time in the larger picture.
-export const FINER = 0.35;
+// How much a larger picture may differ from the first; the model's card knows how much it bears.
+export const finer = (id) => (state.catalogue?.models.find((one) => one.id === id) ?? model())?.refine_strength ?? 0.35;
 const SEEDS = 2 ** 32;
 
 // Four pictures around one: its noise is turned towards other seeds. The noise of a picture that was varied itself, or
@@ -32,7 +32,7 @@ async function begun({ id, request, width, height }, count, strength) {
 // like one that was only enlarged it is taken as it is and gone over at the larger size.
 export function refined(picture, scale) {
   if (["inpaint", "outpaint", "as_is"].includes(picture.request.start?.kind)) return [enlarged(picture, scale), false];
-  return [{ ...picture.request, refine: { strength: FINER, ...picture.request.refine, scale } }, false];
+  return [{ ...picture.request, refine: { strength: finer(picture.request.model), ...picture.request.refine, scale } }, false];
 }
 
 async function enlarged(picture, scale) {
