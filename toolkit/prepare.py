@@ -20,7 +20,7 @@ from toolkit.plugins.calls import check_preprocessors
 from toolkit.plugins.calls import prepare as prepare_by_plugins
 from toolkit.request import GenerationRequest, Sampling, Written
 from toolkit.samplers import check_sampler, choose_schedule, find_sampler
-from toolkit.starts import AsIs, FromImage, check_start
+from toolkit.starts import AsIs, FromImage, Refine, check_start
 
 if TYPE_CHECKING:
     from toolkit.models import ModelFile, ModelIndex
@@ -75,8 +75,17 @@ def prepare(
         sampling=_sampling(request, model),
         count=count,
     )
+    request = replace(request, refine=_refine(request))
     check_passes(request)
     return request
+
+
+def _refine(request: GenerationRequest) -> Refine | None:
+    """A second pass with as many steps as the first, or as many more as leave one of them to draw."""
+    refine, steps = request.refine, request.sampling.steps or 1
+    if refine is None or refine.steps is not None or not 0 < refine.strength <= 1 or int(steps * refine.strength):
+        return refine
+    return replace(refine, steps=math.ceil(1 / refine.strength))
 
 
 def _as_it_is(request: GenerationRequest, count: int) -> GenerationRequest:

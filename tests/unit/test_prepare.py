@@ -9,6 +9,7 @@ import pytest
 from toolkit import GenerationRequest, RequestError, Sampling, Size, Written
 from toolkit.models import ModelIndex
 from toolkit.prepare import prepare
+from toolkit.starts import Refine
 from toolkit.styles import StyleLibrary
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,3 +103,10 @@ def test_a_visitor_names_models_of_the_studio_only(models: ModelIndex, styles: S
     assert prepare(asked, models, styles, paths=True).model == folder
     with pytest.raises(RequestError, match="in this studio"):
         prepare(asked, models, styles, paths=False)
+
+
+def test_a_gentle_second_pass_has_a_step_to_draw(models, styles):
+    asked = GenerationRequest("a red fish", refine=Refine(1.5, strength=0.05)).with_(steps=8)
+    found = prepare(asked, models, styles)
+    assert found.refine == Refine(1.5, strength=0.05, steps=20)
+    assert prepare(found, models, styles) == found
