@@ -9,7 +9,7 @@ from toolkit.starter.looks import LOOKS
 from toolkit.starter.release import card_control, card_draft, card_styles, write_control, write_draft, write_styles
 from toolkit.starter.styles import train_style
 
-MINUTES = {"styles": 8.0, "control": 35.0, "draft": 21.0}
+MINUTES = {"styles": 8.0, "control": 35.0, "draft": 11.0}
 
 
 def train_beside(stage: str, work: Path, minutes: float | None, resume: bool) -> dict:

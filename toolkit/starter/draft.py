@@ -114,7 +114,7 @@ class DraftTraining:
         return (error * torch.tensor([STAGE_WEIGHTS[stage] for stage in stages], device=error.device)).mean()
 
 
-def train_draft(work: Path, minutes: float, resume: bool, ways: int = 3200) -> dict[str, torch.Tensor]:
+def train_draft(work: Path, minutes: float, resume: bool, ways: int = 1600) -> dict[str, torch.Tensor]:
     """Trains for `minutes` on the base's ways, for the second half on ways that start where the student goes too."""
     training = DraftTraining(work, minutes)
     pairs = work / "draft-pairs.pt"
