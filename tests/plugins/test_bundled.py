@@ -20,7 +20,8 @@ NAMES = sorted(path.parent.name for path in FOLDER.glob("*/plugin.toml") if path
 
 def test_they_are_all_there() -> None:
     assert NAMES == [
-        "cutout", "example_tab", "finish", "freeu", "palette", "print_shop", "provenance", "safety", "upscalers",
+        "controlnet", "cutout", "example_tab", "finish", "freeu", "palette", "print_shop", "provenance", "safety",
+        "upscalers",
         "vector", "wildcards",
     ]  # fmt: skip
 
