@@ -31,7 +31,7 @@ import { failed } from "./toast.js";
 import { startUpscale } from "./upscale.js";
 import { startWords } from "./words.js";
 
-const SHELLS = ["lm-engine", "lm-chips", "lm-tabs", "lm-start", "lm-loras-place", "lm-finishing-place", "lm-advanced-toggle", "lm-easel", "lm-stop", "lm-quality", "lm-styles", "lm-numbers-toggle", "lm-stage", "lm-jobs", "lm-tiles", "lm-toasts"];
+const SHELLS = ["lm-engine", "lm-draw", "lm-chips", "lm-tabs", "lm-start", "lm-loras-place", "lm-finishing-place", "lm-advanced-toggle", "lm-easel", "lm-stop", "lm-quality", "lm-styles", "lm-numbers-toggle", "lm-stage", "lm-jobs", "lm-tiles", "lm-models", "lm-toasts"];
 const INPUTS = ["prompt", "negative", "model", "steps", "guidance", "width", "height", "seed", "count", "sampler", "schedule", "clip_skip", "variation_strength"];
 
 function shells() {
