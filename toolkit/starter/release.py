@@ -73,8 +73,8 @@ def card_draft() -> dict[str, float]:
         "activation text": "",
         "preferred weight": 1.0,
         "defaults": {"sampler": "ddim", "steps": STEPS, "guidance": 1.0, "spacing": "trailing"},
-        "notes": "DDIM and Euler take the same steps here; other step counts were not trained. Without the LoRA, four steps "
-        "without guidance reach 93 %; what it adds are clean edges and colours.",
+        "notes": "DDIM and Euler take the same steps here; other step counts were not trained. Without the LoRA, four "
+        "steps without guidance reach 93 %; what it adds are clean edges and colours.",
     }
     _write(DRAFT.with_suffix(".json"), card, values, COUNTS["draft"])
     return values
