@@ -30,6 +30,13 @@ class ControlFile:
     path: Path
     config: Mapping[str, Any] | None
 
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        """The sampler, steps and guidance that its card says it was made for."""
+        card = self.path.with_name("card.json")
+        given = read_json(card).get("defaults") if self.config is not None and card.is_file() else None
+        return given if isinstance(given, dict) else {}
+
     def text_width(self) -> int | None:
         """The width of the text embeddings that it was made for."""
         shapes = header_of(self.path).shapes

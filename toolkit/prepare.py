@@ -6,11 +6,11 @@ import math
 import random
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any
 
 from toolkit.adapters import check_controls, check_loras
 from toolkit.beginning import begun, check_passes, mode_of
-from toolkit.controls import resolved
+from toolkit.controls import find_control, resolved
 from toolkit.drafts import drafted
 from toolkit.errors import ModelError, RequestError
 from toolkit.geometry import Size
@@ -72,7 +72,7 @@ def prepare(
         request,
         model=model.id,
         size=request.size if mode_of(request) == "inpaint" else _size(request.size, model),
-        sampling=_sampling(request, model),
+        sampling=_sampling(request, model, models),
         count=count,
     )
     request = replace(request, refine=_refine(request))
@@ -165,9 +165,13 @@ def _size(size: Size | None, model: ModelFile) -> Size:
     return size
 
 
-def _sampling(request: GenerationRequest, model: ModelFile) -> Any:
-    defaults: Mapping[str, Any] = model.card["defaults"]
+def _sampling(request: GenerationRequest, model: ModelFile, models: ModelIndex) -> Any:
     asked = request.sampling
+    defaults: dict[str, Any] = dict(model.card["defaults"])
+    for unit in request.controls[:1]:
+        # A ControlNet that was made for another way of sampling than the model's usual one says so in its card.
+        own = find_control(unit.kind, models).defaults
+        defaults |= {name: value for name, value in own.items() if name in defaults}
     sampler, schedule_in_name = find_sampler(defaults["sampler"] if asked.sampler == "auto" else asked.sampler)
     if asked.schedule != "auto":
         schedule_in_name = None

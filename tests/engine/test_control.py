@@ -154,3 +154,21 @@ def test_the_index_knows_folders_by_their_names(studio):
     names = {file.name for file in control_files(studio.models)}
     assert {"tiny-canny", "other-depth"} <= names
     assert isinstance(studio.models, ModelIndex)
+
+
+def test_the_starters_lines_bring_their_own_way_of_sampling_and_are_followed(studio, drawing):
+    use = ControlUse("limner-starter-lines", drawing, "canny")
+    request = studio.prepare(GenerationRequest("a yellow fish on a green background", seed=8, controls=(use,)))
+    assert (request.sampling.sampler, request.sampling.guidance) == ("euler_a", 1.0)
+    assert studio.prepare(GenerationRequest(PROMPT, controls=(use,)).with_(guidance=2.0)).sampling.guidance == 2.0
+    followed, free = (pixels(studio.generate(one)[0].image) for one in (request, request.with_(controls=())))
+    border = edges(pixels(studio.inputs.get(drawing)))
+    assert edges(followed)[border].mean() > 0.5 > edges(free)[border].mean() + 0.1
+
+
+def edges(image):
+    """Where colours change within two pixels."""
+    import cv2
+
+    found = cv2.Canny(image.astype(np.uint8), 100, 200)
+    return cv2.dilate(found, np.ones((5, 5), np.uint8)) > 0

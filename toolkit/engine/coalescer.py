@@ -176,6 +176,9 @@ class Coalescer:
         finally:
             with self._changed:
                 self._turns.discard(turn)
+                if not self._turns:
+                    # What memory could not hold once may fit the next time: nothing of it stays for later pictures.
+                    self._halved, self.most_cells = False, MOST_CELLS.get(self.denoiser.device.type, 2**16)
                 self._changed.notify_all()
 
     def close(self, timeout: float = 10.0) -> None:
@@ -249,8 +252,6 @@ class Coalescer:
                     if over or (not self._changed.wait(_IDLE) and not self._turns and not self._waiting):
                         self._thread = None
                         self._served.clear()
-                        self._halved = False
-                        self.most_cells = MOST_CELLS.get(self.denoiser.device.type, 2**16)
                         return None
                     continue
                 groups = self._groups()
