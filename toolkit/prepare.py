@@ -21,6 +21,7 @@ from toolkit.plugins.calls import prepare as prepare_by_plugins
 from toolkit.request import GenerationRequest, Sampling, Written
 from toolkit.samplers import check_sampler, choose_schedule, find_sampler
 from toolkit.starts import AsIs, FromImage, Refine, check_start
+from toolkit.walks import take_walk
 
 if TYPE_CHECKING:
     from toolkit.models import ModelFile, ModelIndex
@@ -65,7 +66,7 @@ def prepare(
         return _as_it_is(request, count)
     if request.draft:
         request = drafted(request, model, models)
-    if not request.prompt.strip():
+    if not take_walk(request.prompt)[0].strip():
         raise RequestError("prompt", "The prompt is empty: type what you want to see, for example “a red fish”.")
     request = _with_controls(request, model, models, plugins)
     request = replace(

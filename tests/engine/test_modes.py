@@ -166,3 +166,13 @@ def draw(studio, prompt, seed, start=None, **others):
     made = studio.generate(GenerationRequest(prompt, seed=seed, **given, **others))[0]
     assert Path(made.path).is_file()
     return made.image, made
+
+
+def test_a_walk_between_prompts_leads_from_one_to_the_other(studio):
+    from toolkit.walks import between_prompts
+
+    there = "a yellow star on a green background"
+    walk = [studio.generate(one)[0].image for one in between_prompts(GenerationRequest(BLUE, seed=1), there, 3)]
+    assert difference(walk[0], draw(studio, BLUE, 1)[0]) <= 1
+    assert difference(walk[2], draw(studio, there, 1)[0]) <= 1
+    assert difference(walk[0], walk[1]) > 1 and difference(walk[1], walk[2]) > 1

@@ -33,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--padding", type=int, metavar="N", help="with --area masked: pixels around the mask that the model sees")
     add = parser.add_argument_group("variations, size and style of drawing").add_argument
     add("--variation", metavar="SEED:STRENGTH", help="turn the seed's noise towards that of another seed")
+    add("--walk-to", metavar="SEED|PROMPT", help="draw the pictures on the way to another seed or another prompt")
+    add("--frames", type=int, default=12, metavar="N", help="pictures of a walk (default: 12)")
     add("--tile", metavar="AXES", help="make it repeat without a seam: x, y or xy")
     add("--refine", type=float, metavar="SCALE", help="draw it again so many times larger")
     add("--refine-strength", type=float, metavar="S", help="how much the larger picture may differ (default: 0.5)")
@@ -69,6 +71,17 @@ def changed(request: GenerationRequest, args: argparse.Namespace, inputs: InputP
     if args.finish:
         changes["finish"] = tuple(_finish(text) for text in args.finish)
     return request.with_(**{name: value for name, value in changes.items() if value is not None})
+
+
+def walk(request: GenerationRequest, args: argparse.Namespace) -> list[GenerationRequest]:
+    """The requests to draw: the one that was asked for, or those of a walk; its seed is concrete then."""
+    if args.walk_to is None:
+        return [request]
+    from toolkit.walks import between_prompts, between_seeds
+
+    towards = args.walk_to.strip()
+    way = between_seeds(request, int(towards), args.frames) if towards.isdecimal() else None
+    return list(way or between_prompts(request, towards, args.frames))
 
 
 def _start(request: GenerationRequest, args: argparse.Namespace, inputs: InputPictures) -> Any:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 HELP = "draw a picture from the command line"
 PHASES = ("load", "encode", "denoise", "decode")
 BAR = 24
+# Jobs of a walk that draw together.
+AT_ONCE = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         request, facts = build_request(args)
         if args.dtype is None and facts.get("dtype") in ("float32", "float16", "bfloat16"):
             settings = settings.model_copy(update={"dtype": facts["dtype"]})
-        target = Target.of(args.out, request.count)
+        target = Target.of(args.out, request.count, numbered=args.walk_to is not None)
         job, images, wall = _draw(request, settings, args)
         files = target.copy(images) if target else [image.path for image in images]
     if args.json:
@@ -108,26 +110,40 @@ def _draw(
     from toolkit.studio import Studio
 
     started = time.perf_counter()
+    images: list[GeneratedImage] = []
     with Studio(settings=settings) as studio:
         request = drawing_flags.changed(request, args, studio.inputs)
-        job = studio.submit(request, exact=args.exact or args.source is not None)
-        _name_unknown_words(studio, job.request)
-        bar = Bar()
-        for event in job.watch():
-            bar.show(event)
-        bar.close()
-        images = job.wait()
-        return job, images, time.perf_counter() - started
+        request = request.with_(seed=studio.prepare(request).seed)
+        requests = drawing_flags.walk(request, args)
+        first: Job | None = None
+        for at in range(0, len(requests), AT_ONCE):
+            exact = args.exact or args.source is not None
+            jobs = [studio.submit(one, exact=exact) for one in requests[at : at + AT_ONCE]]
+            if first is None:
+                first = jobs[0]
+                _name_unknown_words(studio, first.request)
+            for job in jobs:
+                _watch(job)
+                images += job.wait()
+        return first, images, time.perf_counter() - started
+
+
+def _watch(job: Job) -> None:
+    bar = Bar()
+    for event in job.watch():
+        bar.show(event)
+    bar.close()
 
 
 def _name_unknown_words(studio: Studio, request: GenerationRequest) -> None:
     """Say which words of the prompt a model with a small vocabulary passes over."""
     from toolkit.starter.words import unknown_words
+    from toolkit.walks import take_walk
 
     model = studio.models.find(request.model)
     if not model.card.get("known_words"):
         return
-    words = unknown_words(request.prompt, model.card)
+    words = unknown_words(" ".join(filter(None, take_walk(request.prompt)[:2])), model.card)
     if words:
         named = ", ".join(f"“{word}”" for word in words)
         print(f"{model.title} doesn't know {named}; a bigger model will.", file=sys.stderr)
@@ -163,18 +179,18 @@ class Bar:
 class Target:
     """Where --out wants its copies; refused before anything is drawn when nothing can be written there."""
 
-    def __init__(self, folder: Path, name: str | None) -> None:
-        self._folder, self._name = folder, name
+    def __init__(self, folder: Path, name: str | None, numbered: bool) -> None:
+        self._folder, self._name, self._numbered = folder, name, numbered
 
     @classmethod
-    def of(cls, out: str | None, count: int) -> Target | None:
+    def of(cls, out: str | None, count: int, numbered: bool = False) -> Target | None:
         if out is None:
             return None
         path = Path(out).expanduser()
         is_folder = path.is_dir() or out.endswith(("/", os.sep)) or not path.suffix
         if not is_folder and path.suffix.lower() != ".png":
             raise RequestError("out", f"--out {out}: pictures are saved as PNG, so the file's name must end in .png.")
-        target = cls(path, None) if is_folder else cls(path.parent, path.name)
+        target = cls(path, None, numbered) if is_folder else cls(path.parent, path.name, numbered)
         try:
             target._folder.mkdir(parents=True, exist_ok=True)
             probe = target._folder / f".limner-{os.getpid()}.part"
@@ -186,13 +202,13 @@ class Target:
 
     def copy(self, images: Sequence[GeneratedImage]) -> list[Path]:
         """Copy the saved files, each by a temporary file, so that a copy is whole or not there."""
-        return [self._copy(image.path, self._place(image, len(images))) for image in images]
+        return [self._copy(image.path, self._place(image, at, len(images))) for at, image in enumerate(images)]
 
-    def _place(self, image: GeneratedImage, count: int) -> Path:
+    def _place(self, image: GeneratedImage, at: int, count: int) -> Path:
         if self._name is None:
-            return self._folder / image.path.name
+            return self._folder / (f"{at + 1:03}.png" if self._numbered else image.path.name)
         name = Path(self._name)
-        return self._folder / (self._name if count == 1 else f"{name.stem}-{image.index + 1}{name.suffix}")
+        return self._folder / (self._name if count == 1 else f"{name.stem}-{at + 1}{name.suffix}")
 
     def _copy(self, source: Path, place: Path) -> Path:
         part = place.with_name(f".{place.name}.part")

@@ -21,6 +21,14 @@ class Conditioning:
         return Conditioning(self.embeds.repeat(1, length // self.embeds.shape[1], 1), self.pooled)
 
 
+def between(start: Conditioning, end: Conditioning, part: float) -> Conditioning:
+    """The conditioning `part` of the way from one text to another, at their least common length."""
+    length = math.lcm(start.embeds.shape[1], end.embeds.shape[1])
+    start, end = start.repeated(length), end.repeated(length)
+    pooled = None if start.pooled is None or end.pooled is None else torch.lerp(start.pooled, end.pooled, part)
+    return Conditioning(torch.lerp(start.embeds, end.embeds, part), pooled)
+
+
 @dataclass(frozen=True, eq=False)
 class ConditioningPair:
     """Prompt and negative prompt at one length."""

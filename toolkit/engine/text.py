@@ -13,9 +13,10 @@ from typing import Any
 import torch
 
 from toolkit.engine.adapters.embeddings import Vectors, replaced, split
-from toolkit.engine.conditioning import Conditioning, ConditioningPair
+from toolkit.engine.conditioning import Conditioning, ConditioningPair, between
 from toolkit.families import Family
 from toolkit.starter.words import keep_known
+from toolkit.walks import take_walk
 
 _CACHED = 256
 NO_WORDS: Mapping[str, Vectors] = MappingProxyType({})
@@ -131,8 +132,11 @@ class PromptEncoder:
         self, prompt: str, negative: str, clip_skip: int | None = None, *, key: Hashable = None,
         patch: Callable[[], AbstractContextManager[Any]] = nullcontext, words: Mapping[str, Vectors] = NO_WORDS,
     ) -> ConditioningPair:  # fmt: skip
-        """The conditioning of both texts at one length."""
+        """The conditioning of both texts at one length; a prompt on a walk lies between its two."""
+        prompt, other, part = take_walk(prompt)
         positive = self.encode(prompt, clip_skip, key=key, patch=patch, words=words)
+        if other is not None:
+            positive = between(positive, self.encode(other, clip_skip, key=key, patch=patch, words=words), part)
         unwanted = self.encode(negative, clip_skip, key=key, patch=patch, words=words)
         if self._family.zero_empty and not negative.strip():
             nothing = None if unwanted.pooled is None else torch.zeros_like(unwanted.pooled)
