@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from tests.e2e.desk import Desk, new_desk
 from tests.unit.plugin_makers import write
 from toolkit.engine.sketch import SketchEngine
+from toolkit.jobs import OWNER
 from toolkit.settings import load_settings
 from toolkit.studio import Studio
 from webui.server import Server, build_app, serving
@@ -133,16 +134,19 @@ def test_a_visitor_sees_what_plugins_add_and_changes_nothing(visitor: Desk) -> N
 
 def test_a_finishing_step_is_added_set_and_drawn(owner: Desk, plugged) -> None:
     studio = plugged[0]
-    owner.page.locator("#lm-numbers-toggle").scroll_into_view_if_needed()
-    owner.box("seed").fill("7") if owner.box("seed").is_visible() else (owner.numbers(), owner.box("seed").fill("7"))
+    owner.numbers()
+    owner.box("seed").fill("7")
     owner.draw("a green fish")
     plain = newest(studio)
     owner.page.locator("#lm-finish-add").select_option("negative")
     expect(owner.page.locator(".lm-finish-step")).to_have_count(1)
-    owner.draw("a green fish")
+    before = studio.gallery.count(OWNER)
+    owner.ask("a green fish")
+    while studio.gallery.count(OWNER) == before:
+        owner.page.wait_for_timeout(100)
     finished = newest(studio)
     assert finished != plain
-    assert [step.name for step in studio.gallery.page(studio_owner(), limit=1)[0].request.finish] == ["negative"]
+    assert [step.name for step in studio.gallery.page(OWNER, limit=1)[0].request.finish] == ["negative"]
     turned = Image.open(finished).convert("RGB").point(lambda value: 255 - value)
     assert turned.tobytes() == Image.open(plain).convert("RGB").tobytes()
     owner.page.locator(".lm-finish-step").get_by_label("Fully").uncheck()
@@ -150,11 +154,5 @@ def test_a_finishing_step_is_added_set_and_drawn(owner: Desk, plugged) -> None:
     expect(owner.page.locator(".lm-finish-step")).to_have_count(0)
 
 
-def studio_owner():
-    from toolkit.jobs import OWNER
-
-    return OWNER
-
-
 def newest(studio: Studio):
-    return studio.gallery.page(studio_owner(), limit=1)[0].path
+    return studio.gallery.page(OWNER, limit=1)[0].path
