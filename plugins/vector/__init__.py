@@ -5,6 +5,8 @@ from pathlib import Path
 from toolkit.plugins.api import Command, Number, Toggle, hookimpl
 
 ENOUGH_DB = 34.0
+# More areas than anybody would edit by hand: then the smallest go.
+MOST_PATHS = 300
 
 
 def trace(image, colors=0):
@@ -25,11 +27,14 @@ def trace(image, colors=0):
         flat.putalpha(image.getchannel("A").point(lambda value: 255 if value > 127 else 0))
     file = io.BytesIO()
     flat.resize((flat.width * 2, flat.height * 2), Image.Resampling.LANCZOS).save(file, "PNG", compress_level=1)
-    svg = vtracer.convert_raw_image_to_svg(
-        file.getvalue(), img_format="png", colormode="color", hierarchical="stacked", mode="spline", filter_speckle=8,
-        color_precision=7, layer_difference=10, corner_threshold=60, length_threshold=4.0, splice_threshold=45,
-        path_precision=1,
-    )  # fmt: skip
+    for speckle, step in ((8, 10), (12, 12), (16, 14), (24, 16), (32, 20)):
+        svg = vtracer.convert_raw_image_to_svg(
+            file.getvalue(), img_format="png", colormode="color", hierarchical="stacked", mode="spline",
+            filter_speckle=speckle, color_precision=7, layer_difference=step, corner_threshold=60, length_threshold=4.0,
+            splice_threshold=45, path_precision=1,
+        )  # fmt: skip
+        if svg.count("<path") < MOST_PATHS:
+            break
     whole = f'<svg width="{flat.width * 2}" height="{flat.height * 2}"'
     sized = f'<svg width="{flat.width}" height="{flat.height}" viewBox="0 0 {flat.width * 2} {flat.height * 2}"'
     other = f'height="{flat.height * 2}" width="{flat.width * 2}"'
