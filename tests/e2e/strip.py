@@ -73,6 +73,7 @@ def _go_on(desk: Desk, keep: Callable[[Desk], None]) -> None:
     line.fill("36")
     keep(desk)
     page.locator("#lm-actions").get_by_role("button", name="Use in Inpaint").click()
+    expect(page.locator("#lm-easel")).to_be_visible()
     page.wait_for_function("document.querySelector('.lm-zoom')?.textContent !== '100 %'")
     page.locator("#lm-easel").focus()
     for _ in range(5):

@@ -35,6 +35,7 @@ def begin(desk: Desk, tab: str, content: bytes | None = None) -> None:
 def easel(desk: Desk) -> tuple[Locator, float, float]:
     """The canvas once its picture is on it, and its middle on the screen."""
     box = desk.page.locator("#lm-easel")
+    expect(box).to_be_visible()
     desk.page.wait_for_function("document.querySelector('.lm-zoom')?.textContent !== '100 %'")
     edges = box.bounding_box()
     assert edges is not None
