@@ -21,25 +21,29 @@ SD1 = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["epsilon", "v_prediction"])
-def config(request):
-    if request.param == "epsilon":
-        return SD1
+@pytest.fixture(scope="module")
+def configs():
     from toolkit.models import ModelIndex
     from toolkit.studio import ROOT
 
     folder = ModelIndex([ROOT / "models" / "checkpoints"]).find("limner-starter").path
-    return read_json(folder / "scheduler" / "scheduler_config.json")
+    return {"epsilon": SD1, "v_prediction": read_json(folder / "scheduler" / "scheduler_config.json")}
 
 
 def combinations():
-    return [pytest.param(one, name, id=f"{one.name}-{name}") for one in SAMPLERS for name in one.schedules]
+    """Every sampler with each schedule it claims, for each kind of model it is right for."""
+    return [
+        pytest.param(one, name, prediction, id=f"{one.name}-{name}-{prediction}")
+        for one in SAMPLERS
+        for name in one.schedules
+        for prediction in ("epsilon", "v_prediction")
+        if prediction in one.predictions
+    ]
 
 
-@pytest.mark.parametrize(("sampler", "schedule"), combinations())
-def test_a_denoiser_that_knows_the_picture_is_led_to_it(sampler, schedule, config):
-    if config["prediction_type"] not in sampler.predictions:
-        pytest.skip(f"{sampler.label} is refused for such models")
+@pytest.mark.parametrize(("sampler", "schedule", "prediction"), combinations())
+def test_a_denoiser_that_knows_the_picture_is_led_to_it(sampler, schedule, prediction, configs):
+    config = configs[prediction]
     kind = getattr(diffusers, sampler.scheduler)
     scheduler = kind.from_config(config, **scheduler_options(sampler, schedule))
     scheduler.set_timesteps(STEPS)

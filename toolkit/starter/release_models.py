@@ -52,6 +52,7 @@ def write_clip(model: CLIPModel, folder: Path = CLIP_FOLDER) -> None:
     config = json.loads((part / "config.json").read_text(encoding="utf-8"))
     for section in (config, config["text_config"], config["vision_config"]):
         section["dtype"] = "float32"
+        section.pop("_name_or_path", None)  # where it was trained is nobody's business
     (part / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     size = {"height": SIDE, "width": SIDE}
     middle = [0.5, 0.5, 0.5]
