@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 import time
 import zipfile
@@ -98,6 +100,14 @@ def test_of_two_nouns_with_one_name_the_first_stays_and_both_owners_are_named(tm
     plugins = load(tmp_path, alpha=GOOD, beta=GOOD)
     assert plugins.registry.steps()["good"].plugin.name == "alpha"
     assert plugins.problems == ["The finishing step “good” of beta is left out: alpha has that name."]
+
+
+def test_a_loop_in_the_file_of_tabs_is_found_before_the_page_is_built(tmp_path: Path) -> None:
+    for name, source in {"loops": "while True: pass", "raises": "raise RuntimeError('no such widget')"}.items():
+        (write(tmp_path / "given", name, GOOD) / "ui.py").write_text(source, "utf-8")
+    plugins = Plugins(tmp_path / "data", own=None, given=[tmp_path / "given"])
+    assert states(plugins) == {"loops": "failed", "raises": "active"}
+    assert "within 5 seconds" in plugins.get("loops").reason
 
 
 def test_of_two_plugins_with_one_name_the_first_stays(tmp_path: Path) -> None:
@@ -219,6 +229,30 @@ def test_a_zip_is_added_as_it_was_shown(tmp_path: Path) -> None:
     assert fingerprint(target) == fingerprint(folder)
     with adding.fetch(str(packed)) as offer, pytest.raises(PluginError, match="remove that folder first"):
         adding.place(offer, tmp_path / "own")
+
+
+def test_a_folder_is_added_and_nothing_of_it_is_run(tmp_path: Path) -> None:
+    folder = write(tmp_path / "src", "dots", "raise SystemExit('it was run')")
+    (tmp_path / "own").mkdir()
+    with adding.fetch(str(folder)) as offer:
+        target = adding.place(offer, tmp_path / "own")
+    assert (target, fingerprint(target)) == (tmp_path / "own" / "dots", fingerprint(folder))
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_a_git_address_is_added_without_its_history(tmp_path: Path) -> None:
+    folder = write(tmp_path / "src", "limner-dots", GOOD)
+    author = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false"]
+    for words in (["init", "-q"], ["add", "."], [*author, "commit", "-q", "-m", "Begin"]):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    (tmp_path / "own").mkdir()
+    with adding.fetch(folder.as_uri()) as offer:
+        assert (offer.name, offer.files) == ("dots", ("__init__.py", "plugin.toml"))
+        target = adding.place(offer, tmp_path / "own")
+    assert sorted(path.name for path in target.iterdir()) == ["__init__.py", "plugin.toml"]
+    nowhere = (tmp_path / "nowhere").as_uri()
+    with pytest.raises(PluginError, match="can't be fetched"), adding.fetch(nowhere):
+        pass
 
 
 @pytest.mark.parametrize("name", ["../evil.py", "/etc/evil", "dots/../../evil", "C:/evil"])

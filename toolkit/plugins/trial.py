@@ -5,12 +5,14 @@ Standard output gets the token when all went well, standard error one line of JS
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import os
 import sys
 from pathlib import Path
 
-from toolkit.plugins.loading import load, new_manager
+from toolkit.plugins.loading import load, load_ui, new_manager
 from toolkit.plugins.states import Plugin, Source, State
 
 
@@ -18,9 +20,17 @@ def main(folder: str, module: str, token: str) -> None:
     out, errors = (os.fdopen(os.dup(number), "w", encoding="utf-8") for number in (1, 2))
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)  # what the plugin prints must not look like an answer
+    if (Path(folder) / "ui.py").is_file():
+        with contextlib.suppress(ImportError):  # its own import takes seconds, which must not count as the plugin's
+            importlib.import_module("gradio")
     print("ready", file=out, flush=True)
     plugin = Plugin(module.rpartition(".")[2], Path(folder), Source.GIVEN, module=module)
-    load(new_manager(), plugin)
+    manager = new_manager()
+    load(manager, plugin)
+    if plugin.state is State.ACTIVE:
+        # Only whether it comes to an end is tried here: what it raises costs the plugin its tab alone, on the page.
+        with contextlib.suppress(Exception):
+            load_ui(manager, plugin)
     if plugin.state is State.ACTIVE:
         print(token, file=out, flush=True)
     else:

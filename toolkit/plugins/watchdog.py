@@ -58,7 +58,7 @@ def try_all(plugins: Iterable[Plugin], tried: Tried, seconds: float = SECONDS) -
         known = tried.get(plugin.sha256)
         if known:
             plugin.fail(known)
-        elif known is None and (plugin.path / "__init__.py").is_file():
+        elif known is None and any((plugin.path / name).is_file() for name in ("__init__.py", "ui.py")):
             waiting.append(plugin)
     while waiting:
         batch, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
