@@ -1,5 +1,9 @@
 """A picture through a model in overlapping tiles, faded into each other so that no seam can be seen."""
 
+import zipfile
+
+from toolkit.plugins.api import RequestError
+
 OVERLAP = 16
 
 
@@ -7,10 +11,23 @@ def load(path, device):
     """The model in `path` as spandrel knows it; raises what spandrel raises for files it doesn't."""
     import spandrel
 
+    if _is_torchscript(path):
+        raise RequestError(
+            "finish.upscale.file",
+            f"{path.name} is a TorchScript program, not weights alone, and isn't opened; use its .safetensors file.",
+        )
     model = spandrel.ModelLoader(device=device).load_from_file(path)
     if not isinstance(model, spandrel.ImageModelDescriptor) or model.input_channels != 3:
         raise ValueError(f"{path.name} is a {model.architecture.name}, which doesn't enlarge colour pictures")
     return model.eval()
+
+
+def _is_torchscript(path):
+    """torch tells by this entry, whatever the file is called, and would run what the archive holds."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.rpartition("/")[2] == "constants.pkl" for name in archive.namelist())
 
 
 def upscale(model, image, tile, context):

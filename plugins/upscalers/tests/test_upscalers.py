@@ -44,3 +44,17 @@ def test_tiles_leave_no_seam(load_plugin):
     off = ImageChops.difference(tiled, whole).getextrema()
     assert max(high for _, high in off) <= 8
     assert "limner_plugins.upscalers.tiles" in sys.modules
+
+
+def test_a_torchscript_program_is_refused_whatever_it_is_called(load_plugin, tmp_path):
+    torch = pytest.importorskip("torch")
+    load_plugin(FOLDER)
+    import importlib
+
+    tiles = importlib.import_module("limner_plugins.upscalers.tiles")
+    program, weights = tmp_path / "program.pth", tmp_path / "weights.pth"
+    torch.jit.trace(torch.nn.Conv2d(3, 3, 1), torch.zeros(1, 3, 4, 4)).save(str(program))
+    torch.save({"weight": torch.zeros(1)}, weights)
+    with pytest.raises(RequestError, match="TorchScript program"):
+        tiles.load(program, "cpu")
+    assert not tiles._is_torchscript(weights)
