@@ -31,6 +31,8 @@ SCENARIOS = {
     "memory-8": "memory:measure_eight",
     "equality": "equality:measure",
     "cold": "cold:measure",
+    "plugins-start": "plugins:measure_start",
+    "plugins-guard": "plugins:measure_guard",
 }
 
 
