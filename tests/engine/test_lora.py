@@ -166,6 +166,24 @@ def test_loha_lokr_and_dora_are_merged_apart_and_leave_no_trace(components, tmp_
         assert beside.isfinite().all()
 
 
+def test_jobs_with_the_same_ungateable_lora_but_different_others_keep_apart(components, tmp_path):
+    shelf = LoraShelf(components)
+    name, shape = next((n, s) for n, s in attention(components).items() if n.endswith("to_q"))
+    factors = {"lokr_w1": drawn(4, 4), "lokr_w2": drawn(shape[0] // 4, shape[0] // 4)}
+    stem = "lora_unet_" + name.replace(".", "_")
+    tensors = {f"{stem}.{part}": tensor for part, tensor in factors.items()}
+    strange = shelf.take(file_of(tmp_path / "lokr.safetensors", tensors))
+    low = shelf.take(made(components, tmp_path / "low.safetensors"))
+    one, other = (LoraSet((Use(strange, 1.0, 0.0), Use(low, weight, 0.0))) for weight in (0.3, 0.6))
+    assert one.apart != other.apart
+    assert one.apart == LoraSet((Use(strange, 1.0, 0.0), Use(low, 0.3, 0.0))).apart
+    early, late = (LoraSet((Use(strange, 1.0, 0.0, end=0.5),)) for _ in range(2))
+    assert early.apart != late.apart
+    alone = [predicted(components, [(number, own)])[0] for number, own in enumerate((one, other))]
+    for own, shared in zip(alone, predicted(components, [(0, one), (1, other)]), strict=True):
+        assert (own - shared).abs().max() < 1e-5
+
+
 def test_a_lora_works_in_its_part_of_the_steps_only(components, tmp_path):
     lora = LoraShelf(components).take(made(components, tmp_path / "a.safetensors"))
     part = LoraSet((Use(lora, 1.0, 0.0, start=0.25, end=0.75),))

@@ -48,8 +48,11 @@ class LoraSet:
     @property
     def apart(self) -> Hashable:
         """What keeps jobs out of a common call: None when gates can tell their rows apart."""
-        strange = [(use.lora.name, id(use.lora), use.weight) for use in self.uses if not use.lora.gateable]
-        return tuple(strange) + tuple((use.start, use.end) for use in self.uses) if strange else None
+        if all(use.lora.gateable for use in self.uses):
+            return None
+        whole = all(use.start <= 0 and use.end >= 1 for use in self.uses)
+        # What works in a part of the steps only differs between jobs that are at different steps.
+        return tuple((id(use.lora), use.weight) for use in self.uses), None if whole else id(self)
 
     @property
     def text_key(self) -> Hashable:
