@@ -86,6 +86,16 @@ def test_every_fill_and_a_masked_area_at_the_models_own_size(studio, fish, kept,
     assert (np.asarray(image)[~outside] != np.asarray(large)[~outside]).any()
 
 
+@pytest.mark.parametrize("fill", ["original", "noise"])
+def test_a_later_picture_of_a_row_can_be_drawn_again_alone(studio, fish, kept, fill):
+    mask = studio.inputs.add_mask(box_mask(fish.size, (60, 60, 200, 200))).sha
+    start = Inpaint(kept, mask, strength=0.7, fill=fill)
+    row = studio.generate(GenerationRequest("a yellow star on a blue background", seed=1, count=2, start=start))
+    alone = studio.generate(row[1].request)[0]
+    assert np.abs(pixels(row[1].image) - pixels(alone.image)).max() <= 2
+    assert difference(row[0].image, row[1].image) > 0
+
+
 def test_an_extended_scene_goes_on(studio, fish, kept):
     image, made = draw(studio, "a blue background", 4, Outpaint(kept, right=96, top=32))
     assert image.size == (352, 288)

@@ -105,7 +105,8 @@ def _inside(components: Components, request: GenerationRequest, image: Image.Ima
         masked = components.decoder.encode(grey, request.tile)
     at_cells = max_pool2d(cells, components.latent_scale)
     if start.fill == "noise":
-        noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(request.seed))
+        # The same for every picture of a job; a second draw, as first ones are what the sampler adds for some seed.
+        noise = torch.randn((2, *latents.shape[1:]), generator=torch.Generator().manual_seed(0))[1:]
         latents = torch.where(at_cells > 0, noise, latents)
     elif start.fill == "nothing":
         latents = latents * (1 - at_cells)
