@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.engine.control import Control, Drawn, Patience
 from toolkit.engine.offline import stay_offline
+from toolkit.engine.preprocessing import ControlAsk, Preprocessing, Told
 from toolkit.engine.protocol import EXPRESS, JOBS_AT_ONCE, EngineJob, OnDeath, OnEvent
 from toolkit.engine.runner import JobRunner
 from toolkit.errors import LimnerError
@@ -33,6 +34,7 @@ class InlineEngine:
         self.capacity, self.express = JOBS_AT_ONCE, EXPRESS
         self._models, self._dtype, self._name, self._patience = models, dtype, name, patience
         self._runner = self._hire(plugins)
+        self._preprocessing = Preprocessing(lambda: self._runner.plugins, self._device)
         self._on_death: OnDeath = lambda reason: None
         self._opening = threading.Lock()
         self._opened: tuple[PipelineManager, Drawer] | None = None
@@ -65,6 +67,12 @@ class InlineEngine:
 
     def warm(self, model: str) -> None:
         threading.Thread(target=self._warm, args=(model,), name="warm", daemon=True).start()
+
+    def preprocess(self, ask: ControlAsk, told: Told) -> None:
+        self._preprocessing.ask(ask, told)
+
+    def _device(self) -> str:
+        return self._opened[0].device.type if self._opened is not None else "cpu"
 
     def use(self, plugins: Plugins) -> None:
         """Take other plugins from the next job on."""

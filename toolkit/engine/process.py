@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.engine.preprocessing import ControlAsk, ControlMade, Errands, Told
 from toolkit.engine.protocol import EXPRESS, JOBS_AT_ONCE, EngineEvent, EngineJob, OnDeath, OnEvent
 from toolkit.engine.wire import Message, Wire, pack_job, unpack_event
 from toolkit.errors import EngineError
@@ -54,6 +55,7 @@ class ProcessEngine:
         self._wire: Wire | None = None
         self._early: list[Message] = []  # what was asked before there was a worker
         self._active: dict[str, None] = {}
+        self._errands = Errands()
         self._stats: Mapping[str, Any] = {}
         self._started = False
         self._closed = threading.Event()
@@ -93,6 +95,12 @@ class ProcessEngine:
     def warm(self, model: str) -> None:
         self._send({"kind": "warm", "model": model})
 
+    def preprocess(self, ask: ControlAsk, told: Told) -> None:
+        if self._closed.is_set():
+            told(ControlMade(error="The studio is closing.", field="controls"))
+        else:
+            self._send(*self._errands.pack(ask, told))
+
     def stats(self) -> Mapping[str, Any]:
         """The worker's latest facts; `alive` once it has said that it can draw."""
         with self._lock:
@@ -111,6 +119,7 @@ class ProcessEngine:
         for header, _ in early:
             if header["kind"] == "job":
                 self._forget(header["id"])
+        self._errands.lose("The studio is closing.")
         with self._lock:
             left = list(self._active)
         for job_id in left:
@@ -177,6 +186,9 @@ class ProcessEngine:
                 with self._lock:
                     self._stats = header["stats"]
                 continue
+            if header["kind"] == "preprocessed":
+                self._errands.answer(header, blobs)
+                continue
             if header["kind"] == "blame":
                 if self._plugins is not None:
                     self._plugins.blame(header["name"], header["reason"], header["traceback"])
@@ -201,6 +213,7 @@ class ProcessEngine:
             if self._closed.is_set():
                 return
             self._active.clear()
+        self._errands.lose("The engine stopped while it made the control picture and is being started again.")
         self._on_death(f"The engine process ended ({_why(code)}); {self._log_path} says more.")
 
     def _open(self) -> subprocess.Popen[bytes]:

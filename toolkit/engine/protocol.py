@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from toolkit.jobs import JobState
 from toolkit.request import GenerationRequest
+
+if TYPE_CHECKING:
+    from toolkit.engine.preprocessing import ControlAsk, Told
 
 # So many jobs share the denoiser's calls; more wait in the queue, where turns are fair. One more seat is kept for a job
 # of few steps, so that it is never stuck behind long ones.
@@ -72,7 +75,7 @@ OnDeath = Callable[[str], None]
 
 
 class Engine(Protocol):
-    """The four verbs of an engine; `capacity` is how many jobs it takes at once, `express` how many short ones more."""
+    """The verbs of an engine; `capacity` is how many jobs it takes at once, `express` how many short ones more."""
 
     capacity: int
     express: int
@@ -91,6 +94,9 @@ class Engine(Protocol):
 
     def warm(self, model: str) -> None:
         """Load a model before anybody asks for it; errors wait for the job that needs it."""
+
+    def preprocess(self, ask: ControlAsk, told: Told) -> None:
+        """Make a control picture beside the drawing; `told` is called once with it or with a reason, on any thread."""
 
     def stats(self) -> Mapping[str, Any]:
         """JSON-ready facts: {"engine", "alive", "device", "dtype", "models": [{"id", "bytes", "warm"}], …}.

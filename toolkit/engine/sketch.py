@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, ImageDraw
 
 from toolkit.engine.control import Control, Drawn
+from toolkit.engine.preprocessing import ControlAsk, Preprocessing, Told
 from toolkit.engine.protocol import EngineJob, OnDeath, OnEvent, Picture
 from toolkit.engine.runner import JobRunner
 from toolkit.errors import EngineError
@@ -52,6 +53,7 @@ class SketchEngine:
         self._models = models
         self._step_seconds = step_seconds
         self._runner = JobRunner(self._draw, capacity, plugins)
+        self._preprocessing = Preprocessing(lambda: self._runner.plugins)
 
     def start(self, on_event: OnEvent, on_death: OnDeath) -> None:
         self._runner.start(on_event)
@@ -64,6 +66,9 @@ class SketchEngine:
 
     def warm(self, model: str) -> None:
         """A sketch has nothing to load."""
+
+    def preprocess(self, ask: ControlAsk, told: Told) -> None:
+        self._preprocessing.ask(ask, told)
 
     def stats(self) -> Mapping[str, Any]:
         return {"engine": "sketch", "alive": True, "device": "cpu", "dtype": "none", "models": []}

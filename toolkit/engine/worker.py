@@ -6,15 +6,18 @@ ends, the studio has gone, however it went, and the worker ends too.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from toolkit.engine.inline import InlineEngine
+from toolkit.engine.preprocessing import ControlMade, pack_made, unpack_ask
 from toolkit.engine.protocol import EngineEvent
 from toolkit.engine.wire import Wire, pack_event, unpack_job
 from toolkit.models import ModelIndex
@@ -66,6 +69,8 @@ class Worker:
                 self._engine.cancel(header["id"])
             elif header["kind"] == "warm":
                 self._engine.warm(header["model"])
+            elif header["kind"] == "preprocess":
+                self._engine.preprocess(unpack_ask(header, blobs), partial(self._on_made, header["number"]))
             elif header["kind"] == "plugins":
                 self._engine.use(self._plugins(header["plugins"]))
             elif header["kind"] == "close":
@@ -81,6 +86,10 @@ class Worker:
                 self._tell_stats()
         except OSError:
             os._exit(0)  # the studio has gone; there is nobody to draw for
+
+    def _on_made(self, number: int, made: ControlMade) -> None:
+        with contextlib.suppress(OSError):  # the reader of commands sees that the studio has gone
+            self._wire.send(*pack_made(number, made))
 
     def _on_death(self, reason: str) -> None:
         """A thread hangs inside a model, where only the end of the process frees what it holds; the studio goes on."""
