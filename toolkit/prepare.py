@@ -49,16 +49,8 @@ def prepare(
     rewrite the request after its styles, with its seed; without them finishing steps are refused. `pictures` are the
     input pictures of `who`, which requests that start from one need.
     """
-    request = GenerationRequest.from_dict(request.to_dict())  # a script may hand over values of any type
-    _check_text(request)
-    request = _apply_styles(request, styles)
-    count = _whole("count", "pictures at once", request.count, 1, MAX_COUNT)
-    request = replace(request, seed=_seed(request))
-    if plugins is not None:
-        request = prepare_by_plugins(plugins, request)
-        _check_text(request)
-    elif request.finish or request.extras:
-        raise RequestError("finish", "This studio has no plugins, which finishing steps and extras are for.")
+    request, _ = expand(request, styles, plugins)
+    count = request.count
     request = _with_loras(request, models)
     model = _model(request.model, models, paths)
     request = begun(request, model, pictures, who)
@@ -79,6 +71,28 @@ def prepare(
     request = replace(request, refine=_refine(request))
     check_passes(request)
     return request
+
+
+def expand(
+    request: GenerationRequest, styles: StyleLibrary, plugins: Plugins | None
+) -> tuple[GenerationRequest, bool]:
+    """The request with its seed, its styles and all that plugins rewrite, and whether they rewrote its words.
+
+    It needs no model, so that the page can show what a prompt becomes while somebody types.
+    """
+    request = GenerationRequest.from_dict(request.to_dict())  # a script may hand over values of any type
+    _check_text(request)
+    request = _apply_styles(request, styles)
+    _whole("count", "pictures at once", request.count, 1, MAX_COUNT)
+    request = replace(request, seed=_seed(request))
+    if plugins is None:
+        if request.finish or request.extras:
+            raise RequestError("finish", "This studio has no plugins, which finishing steps and extras are for.")
+        return request, False
+    before = (request.prompt, request.negative)
+    request = prepare_by_plugins(plugins, request)
+    _check_text(request)
+    return request, (request.prompt, request.negative) != before
 
 
 def _refine(request: GenerationRequest) -> Refine | None:

@@ -20,11 +20,11 @@ from toolkit.models import ModelIndex
 from toolkit.pictures import InputPictures
 from toolkit.plugins.events import PluginEvents
 from toolkit.plugins.plugins import Plugins
-from toolkit.prepare import prepare
+from toolkit.prepare import expand, prepare
 from toolkit.queue import JobQueue, QueuedJob
 from toolkit.request import GenerationRequest
 from toolkit.settings import Settings, load_settings
-from toolkit.styles import StyleLibrary
+from toolkit.styles import StyleLibrary, all_styles
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT_SECONDS = 600.0
@@ -165,6 +165,10 @@ class Studio:
             pictures=self.inputs, who=who,
         )  # fmt: skip
 
+    def expand(self, request: GenerationRequest) -> tuple[GenerationRequest, bool]:
+        """What styles and plugins make of a request's words with its seed, and whether plugins changed them."""
+        return expand(request, self.styles, self.plugins)
+
     def submit(self, request: GenerationRequest, who: Who = OWNER, exact: bool = False) -> Job:
         """Check, admit and queue a request; raise RequestError, NotAdmitted or StorageError and queue nothing."""
         resolved = self.prepare(request, who)
@@ -248,11 +252,7 @@ class Studio:
         self._plugin_events.tell(event)
 
     def _all_styles(self) -> StyleLibrary:
-        """The presets' styles, the person's own, and those of plugins, which replace none of them."""
-        library = StyleLibrary([ROOT / "presets" / "styles", Path(self.settings.data) / "styles"])
-        for style in self.plugins.registry.styles():
-            library.styles.setdefault(style.id, style)
-        return library
+        return all_styles(Path(self.settings.data), self.plugins.registry.styles())
 
     def _plugins_changed(self) -> None:
         self.styles = self._all_styles()

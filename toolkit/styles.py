@@ -11,6 +11,7 @@ from typing import Any
 
 from toolkit.geometry import Size
 
+PRESETS = Path(__file__).resolve().parent.parent / "presets" / "styles"
 PLACE = "{prompt}"
 MAX_FILE_BYTES = 1_000_000
 MAX_TEXT = 2_000
@@ -80,6 +81,14 @@ class StyleLibrary:
                 self.problems.append(f"{path.name}, line {line}: the style “{style_id}” was skipped: {wrong}.")
             else:
                 self.styles[style_id] = Style(id=style_id, source=path, **table)
+
+
+def all_styles(data: Path, more: Iterable[Style] = ()) -> StyleLibrary:
+    """The presets' styles, the person's own in the data folder, and `more` from plugins, which replace none of them."""
+    library = StyleLibrary([PRESETS, data / "styles"])
+    for style in more:
+        library.styles.setdefault(style.id, style)
+    return library
 
 
 @dataclass(frozen=True, slots=True)

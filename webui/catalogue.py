@@ -11,6 +11,7 @@ from toolkit.controls import resolved
 from toolkit.drafts import draft_lora, way_of
 from toolkit.errors import ModelError, RequestError
 from toolkit.jobs import OWNER
+from toolkit.loras import take_tags
 from toolkit.prepare import MAX_STEPS
 from toolkit.samplers import SAMPLERS
 from toolkit.styles import PLACE, load_sizes
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from toolkit.model_files import ModelFile, WeightsFile
     from toolkit.models import ModelIndex
     from toolkit.studio import Studio
+    from toolkit.request import GenerationRequest
     from toolkit.styles import Style
 
 SIZES = Path(__file__).resolve().parent.parent / "presets" / "sizes.toml"
@@ -52,6 +54,7 @@ def catalogue(studio: Studio, who: Who) -> dict[str, Any]:
         "loras": [_lora(file) for file in studio.models.files("lora") if way_of(file.name) is None],
         "controls": _controls(studio, models),
         "max_steps": MAX_STEPS if who.role == OWNER.role else studio.limits.visitor_steps,
+        "rewrites": studio.plugins.rewrites,
         "problems": problems,
     }
 
@@ -68,6 +71,13 @@ def unknown(studio: Studio, prompt: str, model_name: str) -> dict[str, Any]:
 
 def example_file(studio: Studio, model_id: str, number: int) -> Path | None:
     """The picture of a model's example; only a file inside the model's own folder."""
+def expansion(studio: Studio, request: GenerationRequest) -> dict[str, Any]:
+    """The words that will be drawn, the seed that chose them, and whether plugins changed them; nothing is queued."""
+    expanded, rewritten = studio.expand(request)
+    prompt, negative = (take_tags(text)[0] for text in (expanded.prompt, expanded.negative))
+    return {"prompt": prompt, "negative": negative, "seed": expanded.seed, "rewritten": rewritten}
+
+
     model = next((model for model in studio.models.list() if model.id == model_id), None)
     examples = model.card.get("examples", []) if model is not None else []
     if model is None or not 0 <= number < len(examples):

@@ -9,6 +9,7 @@ GET  /limner/pictures/{id}.png       the saved file itself (?download=1 to save 
 DELETE /limner/pictures/{id}         hides it;  POST /limner/pictures/{id}/restore  takes that back
 POST /limner/read-settings           a picture file as the body → {"request", "facts", "sentences"}
 POST /limner/words                   {"prompt", "model"} → {"unknown": [word], "sentence"}
+POST /limner/expansion               {"request"} → {"prompt", "negative", "seed", "rewritten"}; nothing is queued
 GET  /limner/catalogue               styles, sizes, models, LoRAs, samplers, examples, tabs, problems
 GET  /limner/models                  what is on the disk with licence and size, and what is in memory
      /limner/inputs…, …/{id}/outside the pictures that people bring: see webui/inputs.py
@@ -34,7 +35,7 @@ from toolkit.jobs import JobState
 from toolkit.metadata import read_settings
 from toolkit.request import GenerationRequest
 from webui.answers import NOTHING, Answer, Missing, answered, body_of, mapping, media_type, picture_file, reply
-from webui.catalogue import catalogue, example_file, lora_preview, unknown
+from webui.catalogue import catalogue, example_file, expansion, lora_preview, unknown
 from webui.feed import Feed, picture_view
 from webui.guard import MAX_PICTURE_BODY
 from webui.inputs import Inputs
@@ -71,6 +72,7 @@ def limner_routes(studio: Studio, feed: Feed) -> list[Route]:
         ("GET", "/limner/catalogue", desk.catalogue),
         ("GET", "/limner/styles/{id}/preview", desk.style_preview),
         ("GET", "/limner/models", desk.models),
+        ("POST", "/limner/expansion", desk.expansion),
         ("GET", "/limner/models/{id}/examples/{number:int}", desk.example),
         ("GET", "/limner/loras/{id}/preview", desk.lora_preview),
         ("GET", "/limner/plugins", plugins.list),
@@ -167,6 +169,11 @@ class Desk:
 
     async def catalogue(self, request: Request) -> Response:
         return reply(await asyncio.to_thread(catalogue, self._studio, who_of(request)))
+
+    async def expansion(self, request: Request) -> Response:
+        plain = await body_of(request, {"request"})
+        wanted = GenerationRequest.from_dict(mapping(plain.get("request"), "request"))
+        return reply(await asyncio.to_thread(expansion, self._studio, wanted))
 
     async def style_preview(self, request: Request) -> Response:
         style = self._studio.styles.styles.get(request.path_params["id"])

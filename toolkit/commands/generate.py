@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from toolkit.commands import drawing_flags
+from toolkit.commands.dry_run import resolved, told
 from toolkit.errors import RequestError, StorageError
 from toolkit.geometry import Size
 
@@ -47,7 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", metavar="FILE|DIR", help="copy the saved pictures there, with their settings inside")
     add("--json", action="store_true", help="print one JSON object: the request, the files, the seconds")
     add("--exact", action="store_true", help="draw alone, never in one batch with others")
+    add("--dry-run", action="store_true", help="say what would be drawn, with every choice made, and draw nothing")
     drawing_flags.add_arguments(parser)
+
+
+def needs(args: argparse.Namespace) -> tuple[str, ...]:
+    return ("page",) if args.dry_run else ("engine",)
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -57,6 +63,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         request, facts = build_request(args)
         if args.dtype is None and facts.get("dtype") in ("float32", "float16", "bfloat16"):
             settings = settings.model_copy(update={"dtype": facts["dtype"]})
+        if args.dry_run:
+            print(told(resolved(request, settings, args), args.json), file=output)
+            return 0
         target = Target.of(args.out, request.count, numbered=args.walk_to is not None)
         job, images, wall = _draw(request, settings, args)
         files = target.copy(images) if target else [image.path for image in images]

@@ -77,6 +77,11 @@ class Plugins:
         """Whether any plugin wants to see pictures before they are kept."""
         return bool(self.registry.lost_reviewers or self.registry.implementations("review_image"))
 
+    @property
+    def rewrites(self) -> bool:
+        """Whether any plugin may change a request's words before it is queued."""
+        return bool(self.registry.transforms() or self.registry.implementations("prepare_request"))
+
     def get(self, name: str) -> Plugin:
         """The plugin of a name; PluginError that names the others when there is none."""
         for plugin in self.found:

@@ -35,6 +35,7 @@ export const api = {
   remove: (picture) => ask("DELETE", `pictures/${id(picture)}`),
   restore: (picture) => ask("POST", `pictures/${id(picture)}/restore`),
   words: (prompt, model) => ask("POST", "words", JSON.stringify({ prompt, model })),
+  expansion: (request) => ask("POST", "expansion", JSON.stringify({ request })),
   bring: (file, { kind = "image", name = "" } = {}) => ask("POST", `inputs?kind=${kind}&name=${id(name)}`, file, "application/octet-stream"),
   bringSaved: (picture) => ask("POST", `inputs?picture=${id(picture)}`),
   outside: (picture) => ask("GET", `pictures/${id(picture)}/outside`),

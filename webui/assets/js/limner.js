@@ -10,6 +10,7 @@ import { startDrop } from "./drop.js";
 import { startEngine } from "./engine.js";
 import { startExamples } from "./examples.js";
 import { follow } from "./feed.js";
+import { startExpansion } from "./expansion.js";
 import { startFinishing } from "./finishing.js";
 import { bridge, input } from "./form.js";
 import { startInputs } from "./inputs.js";
@@ -61,7 +62,7 @@ async function start() {
   await shells();
   dressIcons();
   trackDeleted(on);
-  for (const part of [startTheme, startStarts, startTabs, startInputs, startCanvas, startBegin, startLoras, startControls, startModels, startUpscale, startFinishing, startPlugins, startEngine, startStage, startJobs, startLightbox, startChoices, startStyles, startWords, startExamples, startDrop, startKeys]) part();
+  for (const part of [startTheme, startStarts, startTabs, startInputs, startCanvas, startBegin, startLoras, startControls, startModels, startUpscale, startFinishing, startPlugins, startEngine, startStage, startJobs, startLightbox, startChoices, startStyles, startExpansion, startWords, startExamples, startDrop, startKeys]) part();
   Object.assign(window.limner, bridge);
   window.limner.isReady(bridge);
   if (state.catalogue) tell("catalogue");

@@ -2,15 +2,17 @@
 
 import { api } from "./api.js";
 import { byId, setText } from "./dom.js";
+import { becoming } from "./expansion.js";
 import { on, state } from "./store.js";
 
 export function startWords() {
   let timer = 0;
   let asked = "";
-  on("form", () => {
-    const { prompt, model } = state.values;
+  on("form becomes", () => {
+    const { pending, prompt } = becoming();
+    const { model } = state.values;
     const key = JSON.stringify([prompt, model]);
-    if (key === asked) return;
+    if (pending || key === asked) return;
     asked = key;
     clearTimeout(timer);
     timer = setTimeout(async () => {
