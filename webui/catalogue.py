@@ -15,6 +15,7 @@ from toolkit.loras import take_tags
 from toolkit.prepare import MAX_STEPS
 from toolkit.samplers import SAMPLERS
 from toolkit.styles import PLACE, load_sizes
+from webui.control_routes import preprocessors
 from webui.plugin_routes import finishing
 from webui.tabs import page_tabs
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from toolkit.jobs import Who
     from toolkit.model_files import ModelFile, WeightsFile
     from toolkit.models import ModelIndex
-    from toolkit.studio import Studio
     from toolkit.request import GenerationRequest
+    from toolkit.studio import Studio
     from toolkit.styles import Style
 
 SIZES = Path(__file__).resolve().parent.parent / "presets" / "sizes.toml"
@@ -53,8 +54,9 @@ def catalogue(studio: Studio, who: Who) -> dict[str, Any]:
         **finishing(studio),
         "loras": [_lora(file) for file in studio.models.files("lora") if way_of(file.name) is None],
         "controls": _controls(studio, models),
-        "max_steps": MAX_STEPS if who.role == OWNER.role else studio.limits.visitor_steps,
+        "preprocessors": preprocessors(studio),
         "rewrites": studio.plugins.rewrites,
+        "max_steps": MAX_STEPS if who.role == OWNER.role else studio.limits.visitor_steps,
         "problems": problems,
     }
 
@@ -69,8 +71,6 @@ def unknown(studio: Studio, prompt: str, model_name: str) -> dict[str, Any]:
     return {"unknown": words, "sentence": _sentence(words, model)}
 
 
-def example_file(studio: Studio, model_id: str, number: int) -> Path | None:
-    """The picture of a model's example; only a file inside the model's own folder."""
 def expansion(studio: Studio, request: GenerationRequest) -> dict[str, Any]:
     """The words that will be drawn, the seed that chose them, and whether plugins changed them; nothing is queued."""
     expanded, rewritten = studio.expand(request)
@@ -78,6 +78,8 @@ def expansion(studio: Studio, request: GenerationRequest) -> dict[str, Any]:
     return {"prompt": prompt, "negative": negative, "seed": expanded.seed, "rewritten": rewritten}
 
 
+def example_file(studio: Studio, model_id: str, number: int) -> Path | None:
+    """The picture of a model's example; only a file inside the model's own folder."""
     model = next((model for model in studio.models.list() if model.id == model_id), None)
     examples = model.card.get("examples", []) if model is not None else []
     if model is None or not 0 <= number < len(examples):
@@ -179,6 +181,7 @@ def _controls(studio: Studio, models: list[ModelFile]) -> list[dict[str, Any]]:
             "name": kind.name,
             "label": kind.label,
             "help": kind.help,
+            "preprocessor": kind.preprocessor,
             "fits": [model.id for model in models if fits(kind.name, model)],
         }
         for kind in kinds.values()

@@ -41,14 +41,20 @@ KEEP = {"cache-control": "private, max-age=31536000, immutable"}
 
 
 class Allowance:
-    """How many bytes each visitor may still send in this hour; the owner's machine is the owner's."""
+    """How much each visitor may still ask for in this hour; the owner's machine is the owner's.
 
-    def __init__(self, most: int = VISITOR_BYTES_AN_HOUR, clock: Callable[[], float] = time.monotonic) -> None:
+    It counts bytes of pictures unless `said` tells of something else, with the `most` of it in the sentence.
+    """
+
+    def __init__(
+        self, most: int = VISITOR_BYTES_AN_HOUR, clock: Callable[[], float] = time.monotonic, said: str = ""
+    ) -> None:
         self._most, self._clock = most, clock
+        self._said = said.format(most=most) or f"You have sent {most // MIB} MB of pictures"
         self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, who: Who, amount: int) -> None:
-        """Count `amount` bytes; raise NotAdmitted when they are too many. What was sent fades over an hour."""
+        """Count `amount`; raise NotAdmitted when it is too much. What was taken fades over an hour."""
         if who.role == OWNER.role:
             return
         now = self._clock()
@@ -62,7 +68,7 @@ class Allowance:
             wait = max(60.0, HOUR * (used + amount - self._most) / self._most)
             raise NotAdmitted(
                 "start.image",
-                f"You have sent {self._most // MIB} MB of pictures in an hour; try again in {wait / 60:.0f} minutes.",
+                f"{self._said} in an hour; try again in {wait / 60:.0f} minutes.",
                 wait,
             )
 

@@ -13,6 +13,7 @@ POST /limner/expansion               {"request"} → {"prompt", "negative", "see
 GET  /limner/catalogue               styles, sizes, models, LoRAs, samplers, examples, tabs, problems
 GET  /limner/models                  what is on the disk with licence and size, and what is in memory
      /limner/inputs…, …/{id}/outside the pictures that people bring: see webui/inputs.py
+POST /limner/control                 what a ControlNet will follow: see webui/control_routes.py
      /limner/plugins…                what plugins add, and their switches: see webui/plugin_routes.py
 
 A browser keeps at most six connections to one host, and an open event stream is one of them: a page that is hidden
@@ -36,6 +37,7 @@ from toolkit.metadata import read_settings
 from toolkit.request import GenerationRequest
 from webui.answers import NOTHING, Answer, Missing, answered, body_of, mapping, media_type, picture_file, reply
 from webui.catalogue import catalogue, example_file, expansion, lora_preview, unknown
+from webui.control_routes import ControlDesk
 from webui.feed import Feed, picture_view
 from webui.guard import MAX_PICTURE_BODY
 from webui.inputs import Inputs
@@ -62,6 +64,7 @@ def limner_routes(studio: Studio, feed: Feed) -> list[Route]:
         ("GET", "/limner/pictures", desk.pictures),
         ("POST", "/limner/inputs", inputs.add),
         ("GET", "/limner/inputs/{sha}.png", inputs.get),
+        ("POST", "/limner/control", ControlDesk(studio).make),
         ("GET", "/limner/pictures/{id}.png", desk.picture),
         ("GET", "/limner/pictures/{id}/outside", inputs.outside),
         ("GET", "/limner/pictures/{id}/thumb", desk.thumb),
@@ -69,10 +72,10 @@ def limner_routes(studio: Studio, feed: Feed) -> list[Route]:
         ("POST", "/limner/pictures/{id}/restore", desk.restore),
         ("POST", "/limner/read-settings", desk.read_settings),
         ("POST", "/limner/words", desk.words),
+        ("POST", "/limner/expansion", desk.expansion),
         ("GET", "/limner/catalogue", desk.catalogue),
         ("GET", "/limner/styles/{id}/preview", desk.style_preview),
         ("GET", "/limner/models", desk.models),
-        ("POST", "/limner/expansion", desk.expansion),
         ("GET", "/limner/models/{id}/examples/{number:int}", desk.example),
         ("GET", "/limner/loras/{id}/preview", desk.lora_preview),
         ("GET", "/limner/plugins", plugins.list),
@@ -167,13 +170,13 @@ class Desk:
             raise RequestError("prompt", "“prompt” and “model” must be text.")
         return reply(await asyncio.to_thread(unknown, self._studio, prompt[:10_000], model))
 
-    async def catalogue(self, request: Request) -> Response:
-        return reply(await asyncio.to_thread(catalogue, self._studio, who_of(request)))
-
     async def expansion(self, request: Request) -> Response:
         plain = await body_of(request, {"request"})
         wanted = GenerationRequest.from_dict(mapping(plain.get("request"), "request"))
         return reply(await asyncio.to_thread(expansion, self._studio, wanted))
+
+    async def catalogue(self, request: Request) -> Response:
+        return reply(await asyncio.to_thread(catalogue, self._studio, who_of(request)))
 
     async def style_preview(self, request: Request) -> Response:
         style = self._studio.styles.styles.get(request.path_params["id"])

@@ -2,9 +2,10 @@
 
 from functools import partial
 
-from toolkit.plugins.api import Control, Number, Preprocessor, hookimpl
+from toolkit.plugins.api import Control, Number, Preprocessor, Toggle, hookimpl
 
-from .annotators import ANNOTATORS, annotate, canny, scribble
+from .annotators import ANNOTATORS, annotate
+from .lines import canny, inverted, scribble
 
 KINDS = (
     Control("lines", "Lines", ("lines", "canny", "lineart", "scribble"), "canny", "Edges keep their place."),
@@ -18,6 +19,24 @@ KINDS = (
     Control("openpose", "Pose", ("openpose", "pose"), "openpose"),
 )
 
+DETAIL = (
+    Toggle("pixel_perfect", "Pixel perfect", True, help="Looks at the picture at the size that is drawn."),
+    Number("resolution", "Otherwise looks at", 512, 128, 2048, step=64, whole=True, help="Pixels of the shorter side."),
+)
+
+
+def at_resolution(run, image, options, context):
+    """What `run` makes of the picture with so many pixels on its shorter side, back at the picture's size."""
+    if options["pixel_perfect"]:
+        return run(image, options, context)
+    scale = options["resolution"] / min(image.size)
+    small = image.resize([max(8, round(side * scale)) for side in image.size], 1)
+    return run(small, options, context).resize(image.size)
+
+
+def preprocessor(name, label, run, *params, help=""):
+    return Preprocessor(name, label, partial(at_resolution, run), params=(*params, *DETAIL), help=help)
+
 
 @hookimpl
 def register_controls():
@@ -26,13 +45,13 @@ def register_controls():
 
 @hookimpl
 def register_preprocessors():
-    yield Preprocessor(
+    yield preprocessor(
         "canny", "Edges (Canny)", canny,
-        params=(Number("low", "Weakest edge", 100, 0, 255, whole=True),
-                Number("high", "Surest edge", 200, 1, 255, whole=True)),
+        Number("low", "Weakest edge", 100, 0, 255, step=1, whole=True),
+        Number("high", "Surest edge", 200, 1, 255, step=1, whole=True),
     )  # fmt: skip
-    yield Preprocessor("scribble", "Scribble", scribble, params=(Number("width", "Line", 4, 1, 12, whole=True),))
+    yield preprocessor("scribble", "Scribble", scribble, Number("width", "Line", 4, 1, 12, step=1, whole=True))
+    yield Preprocessor("invert", "Dark lines on paper", inverted, help="For a drawing that is lines already.")
     for name, annotator in ANNOTATORS.items():
-        yield Preprocessor(
-            name, annotator.label, partial(annotate, name), help=f"Needs {annotator.files[0]} in models/annotators."
-        )
+        needs = f"Needs {' and '.join(annotator.files)} in models/annotators."
+        yield preprocessor(name, annotator.label, partial(annotate, name), *annotator.params, help=needs)

@@ -1,72 +1,73 @@
-"""The preprocessors: two that need no weights, and controlnet_aux's detectors, imported when one runs."""
+"""The preprocessors that need weights: controlnet_aux's detectors, imported when one runs."""
 
 from dataclasses import dataclass, field
+from pickle import UnpicklingError
 
-from toolkit.plugins.api import RequestError
+from toolkit.plugins.api import Number, RequestError, Toggle
 
 SOURCE = "the repository “lllyasviel/Annotators” has them"
 
 
 @dataclass(frozen=True)
 class Annotator:
-    """A detector of controlnet_aux, and the files of weights that it opens; further options of its call."""
+    """A detector of controlnet_aux, the files of weights that it opens, its own options, and what is always said."""
 
     label: str
     detector: str
     files: tuple[str, ...]
-    options: dict = field(default_factory=dict)
+    params: tuple = ()
+    always: dict = field(default_factory=dict)
 
+
+SCRIBBLE = Toggle("scribble", "As a scribble", help="Thins the edges to lines as of a pen.")
+SAFE = Toggle("safe", "In few steps of grey", help="Keeps faint edges from giving the picture away.")
 
 ANNOTATORS = {
-    "hed": Annotator("Soft edges (HED)", "HEDdetector", ("ControlNetHED.pth",)),
-    "pidinet": Annotator("Soft edges (PiDiNet)", "PidiNetDetector", ("table5_pidinet.pth",)),
-    "mlsd": Annotator("Straight lines (MLSD)", "MLSDdetector", ("mlsd_large_512_fp32.pth",)),
-    "lineart": Annotator("Line art", "LineartDetector", ("sk_model.pth", "sk_model2.pth")),
+    "hed": Annotator("Soft edges (HED)", "HEDdetector", ("ControlNetHED.pth",), (SCRIBBLE, SAFE)),
+    "pidinet": Annotator("Soft edges (PiDiNet)", "PidiNetDetector", ("table5_pidinet.pth",), (SCRIBBLE, SAFE)),
+    "mlsd": Annotator(
+        "Straight lines (MLSD)", "MLSDdetector", ("mlsd_large_512_fp32.pth",),
+        (Number("thr_v", "Weakest line", 0.1, 0.01, 2), Number("thr_d", "Shortest line", 0.1, 0.01, 20)),
+    ),
+    "lineart": Annotator(
+        "Line art", "LineartDetector", ("sk_model.pth", "sk_model2.pth"), (Toggle("coarse", "Coarse"),)
+    ),
     "lineart_anime": Annotator("Line art (anime)", "LineartAnimeDetector", ("netG.pth",)),
     "normal": Annotator("Surfaces (BAE)", "NormalBaeDetector", ("scannet.pt",)),
-    "depth": Annotator("Depth (MiDaS)", "MidasDetector", ("dpt_hybrid-midas-501f0c75.pt",), {"output_type": "pil"}),
-    "depth_zoe": Annotator("Depth (Zoe)", "ZoeDetector", ("ZoeD_M12_N.pt",), {"output_type": "pil"}),
+    "depth": Annotator(
+        "Depth (MiDaS)", "MidasDetector", ("dpt_hybrid-midas-501f0c75.pt",),
+        (Number("bg_th", "What counts as background", 0.1, 0, 1),), {"output_type": "pil"},
+    ),
+    "depth_zoe": Annotator("Depth (Zoe)", "ZoeDetector", ("ZoeD_M12_N.pt",), always={"output_type": "pil"}),
     "openpose": Annotator(
         "Pose", "OpenposeDetector", ("body_pose_model.pth", "hand_pose_model.pth", "facenet.pth"),
-        {"hand_and_face": False},
+        (Toggle("include_body", "Body", True), Toggle("include_hand", "Hands"), Toggle("include_face", "Face")),
     ),
 }  # fmt: skip
 
 
 def annotate(name, image, options, context):
-    """The control picture of a detector, at the picture's own size ("pixel perfect")."""
+    """The control picture that a detector makes of `image`, at the same size."""
     annotator = ANNOTATORS[name]
     folder = context.models / "annotators"
     missing = [file for file in annotator.files if not (folder / file).is_file()]
     if missing:
         needs = " and ".join(missing)
-        raise RequestError("controls", f"{annotator.label} needs {needs} in {folder}; {SOURCE}.")
+        raise RequestError("controls", f"{annotator.label} needs {needs} in models/annotators: {SOURCE}.")
     import controlnet_aux
+    import torch
 
-    detector = getattr(controlnet_aux, annotator.detector).from_pretrained(str(folder))
+    try:
+        # torch reads weights alone from these files and refuses programs hidden in them.
+        detector = getattr(controlnet_aux, annotator.detector).from_pretrained(str(folder))
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, UnpicklingError) as error:
+        files = " or ".join(annotator.files)
+        sentence = f"{files} in models/annotators can't be read: copy it again, {SOURCE}."
+        raise RequestError("controls", sentence) from error
     if hasattr(detector, "to"):
         detector = detector.to(context.device)
+    own = {param.name: options[param.name] for param in annotator.params}
     side = min(image.size)
-    made = detector(image, detect_resolution=side, image_resolution=side, **annotator.options)
+    with torch.no_grad():
+        made = detector(image, detect_resolution=side, image_resolution=side, **own, **annotator.always)
     return made.convert("RGB").resize(image.size)
-
-
-def canny(image, options, context):
-    """White edges on black (Canny 1986), as controlnet_aux makes them and without importing all of it."""
-    import cv2
-    import numpy
-    from PIL import Image
-
-    low, high = sorted((options["low"], options["high"]))
-    return Image.fromarray(cv2.Canny(numpy.asarray(image), low, high)).convert("RGB")
-
-
-def scribble(image, options, context):
-    """Edges drawn again with a broad pen, as if by hand."""
-    import cv2
-    import numpy
-    from PIL import Image
-
-    edges = cv2.Canny(cv2.GaussianBlur(numpy.asarray(image), (5, 5), 0), 60, 160)
-    pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (options["width"], options["width"]))
-    return Image.fromarray(cv2.dilate(edges, pen)).convert("RGB")
