@@ -1,0 +1,86 @@
+"""What bundled plugins do for a designer at the desk: words by chance seen before they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.desk import Desk, new_desk
+from toolkit.engine.sketch import SketchEngine
+from toolkit.plugins.plugins import Plugins
+from toolkit.settings import load_settings
+from toolkit.studio import Studio
+from webui.server import Server, build_app, serving
+
+CHANCE = "a {red|blue|green|yellow|black|white} {fish|star|heart|moon|tree|house}"
+
+
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory) -> Iterator[tuple[Studio, Server]]:
+    settings = load_settings(data=tmp_path_factory.mktemp("studio"))
+    plugins = Plugins(settings.data)
+    engine = SketchEngine(step_seconds=0.01, plugins=plugins)
+    with Studio(settings=settings, engine=engine, plugins=plugins) as studio, serving(build_app(studio)) as server:
+        yield studio, server
+
+
+@pytest.fixture
+def desk(browser, bundled) -> Iterator[Desk]:
+    opened = new_desk(browser, f"{bundled[1].url}/")
+    yield opened
+    opened.context.close()
+    assert opened.errors == []
+
+
+def becomes(desk: Desk):
+    return desk.page.locator("#lm-becomes-text")
+
+
+def test_what_the_prompt_becomes_is_shown_and_then_drawn(desk: Desk) -> None:
+    desk.prompt.fill(CHANCE)
+    expect(becomes(desk)).to_be_visible()
+    shown = becomes(desk).inner_text()
+    assert "{" not in shown and shown.startswith("a ")
+    assert desk.page.locator("#lm-becomes mark").count() == 2
+    desk.page.keyboard.press("Control+Enter")
+    expect(desk.finished).to_have_count(1)
+    drawn = desk.jobs()[-1]["request"]
+    assert drawn["prompt"] == shown
+    assert drawn["written"]["prompt"] == CHANCE
+    assert desk.box("seed").input_value() == "", "the seed's box stays open for the next pictures"
+
+
+def test_other_words_are_chosen_and_a_seed_keeps_them(desk: Desk) -> None:
+    desk.prompt.fill(CHANCE)
+    expect(becomes(desk)).to_be_visible()
+    seen = {becomes(desk).inner_text()}
+    for _ in range(6):
+        with desk.page.expect_response("**/limner/expansion"):
+            desk.page.get_by_role("button", name="Choose other words").click()
+        desk.page.wait_for_timeout(50)
+        seen.add(becomes(desk).inner_text())
+    assert len(seen) > 2
+    desk.numbers()
+    with desk.page.expect_response("**/limner/expansion"):
+        desk.box("seed").fill("7")
+    expect(desk.page.get_by_role("button", name="Choose other words")).to_be_hidden()
+    first = becomes(desk).inner_text()
+    desk.page.keyboard.press("Control+Enter")
+    expect(desk.finished).to_have_count(1)
+    assert desk.jobs()[-1]["request"]["prompt"] == first
+    expect(becomes(desk)).to_have_text(first)
+
+
+def test_plain_prompts_show_nothing_and_wrong_ones_say_why(desk: Desk) -> None:
+    with desk.page.expect_response("**/limner/expansion"):
+        desk.prompt.fill("a red fish")
+    desk.page.wait_for_timeout(100)
+    expect(desk.page.locator("#lm-becomes")).to_be_hidden()
+    desk.prompt.fill("a __nowhere__ fish")
+    expect(becomes(desk)).to_contain_text("There is no wildcard “nowhere”")
+    desk.prompt.fill("a __colour__ fish")
+    expect(becomes(desk)).not_to_contain_text("wildcard")
+    desk.page.wait_for_timeout(800)
+    expect(desk.page.locator("#lm-unknown")).not_to_contain_text("colour")
