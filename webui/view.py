@@ -12,7 +12,7 @@ import gradio as gr
 
 SHELLS = Path(__file__).parent / "shells"
 STYLE_SHEETS = (
-    "tokens", "gradio", "layout", "buttons", "controls", "start", "canvas", "stage", "compare", "lists",
+    "tokens", "gradio", "layout", "buttons", "controls", "start", "overlay", "canvas", "stage", "compare", "lists",
     "dialogs", "models", "plugins",
 )  # fmt: skip
 SCRIPTS = Path(__file__).parent / "assets" / "js"

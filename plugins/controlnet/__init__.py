@@ -21,7 +21,7 @@ KINDS = (
 
 DETAIL = (
     Toggle("pixel_perfect", "Pixel perfect", True, help="Looks at the picture at the size that is drawn."),
-    Number("resolution", "Otherwise looks at", 512, 128, 2048, step=64, whole=True, help="Pixels of the shorter side."),
+    Number("resolution", "Resolution otherwise", 512, 128, 2048, 64, whole=True, help="Pixels of the shorter side."),
 )
 
 

@@ -8,14 +8,15 @@ export class Refusal extends Error {
   }
 }
 
-async function ask(method, path, body, type = "application/json") {
+async function ask(method, path, body, type = "application/json", { signal, file = false } = {}) {
   let response;
   try {
     const headers = body === undefined ? {} : { "Content-Type": type };
-    response = await fetch(`/limner/${path}`, { method, headers, body, credentials: "same-origin" });
+    response = await fetch(`/limner/${path}`, { method, headers, body, credentials: "same-origin", signal });
   } catch (offline) {
     throw new Refusal("The studio doesn’t answer. Look whether its window is still open, then try again.", null, 0);
   }
+  if (response.ok && file) return response.blob();
   let plain = null;
   try { plain = await response.json(); } catch (notJson) { /* an answer of a proxy in between; its status says enough */ }
   if (response.ok) return plain;
@@ -38,12 +39,22 @@ export const api = {
   expansion: (request) => ask("POST", "expansion", JSON.stringify({ request })),
   bring: (file, { kind = "image", name = "" } = {}) => ask("POST", `inputs?kind=${kind}&name=${id(name)}`, file, "application/octet-stream"),
   bringSaved: (picture) => ask("POST", `inputs?picture=${id(picture)}`),
+  control: (question, signal) => ask("POST", "control", question, "application/json", { signal, file: true }),
   outside: (picture) => ask("GET", `pictures/${id(picture)}/outside`),
   plugins: () => ask("GET", "plugins"),
   changePlugin: (name, change) => ask("POST", `plugins/${id(name)}`, JSON.stringify(change)),
   readSettings: (file) => ask("POST", "read-settings", file, "application/octet-stream"),
 };
 
+// A file that the studio may have to make first: its name and bytes, or the sentence that says why not.
+export async function fetchFile(path) {
+  let response;
+  try { response = await fetch(path, { credentials: "same-origin" }); } catch (offline) { throw new Refusal("The studio doesn’t answer. Look whether its window is still open, then try again.", null, 0); }
+  if (!response.ok) throw new Refusal((await response.json().catch(() => null))?.error ?? `The studio answered with the error ${response.status}. Try again.`, null, response.status);
+  return { name: /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1] ?? "picture", blob: await response.blob() };
+}
+
+export const exportUrl = (picture, name) => `/limner/pictures/${id(picture)}/exports/${id(name)}`;
 export const pictureUrl = (picture) => `/limner/pictures/${id(picture)}.png`;
 export const inputUrl = (sha) => `/limner/inputs/${id(sha)}.png`;
 export const thumbUrl = (picture) => `/limner/pictures/${id(picture)}/thumb`;
