@@ -36,24 +36,28 @@ def upscale(model, image, tile, context):
     import torch
     from PIL import Image
 
-    whole = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+    whole = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
     _, _, height, width = whole.shape
-    scale = model.scale
-    result = torch.zeros(3, height * scale, width * scale)
-    weights = torch.zeros(1, height * scale, width * scale)
-    places = [(y, x) for y in _starts(height, tile) for x in _starts(width, tile)]
-    for number, (y, x) in enumerate(places):
-        context.checkpoint()
-        context.progress(number, len(places))
-        part = whole[:, :, y : y + tile, x : x + tile].to(model.device, model.dtype)
-        with torch.no_grad():
-            large = model(part)[0].float().cpu().clamp(0, 1)
-        fade = _fade(large.shape[1], scale)[:, None] * _fade(large.shape[2], scale)[None, :]
-        top, left = y * scale, x * scale
-        result[:, top : top + large.shape[1], left : left + large.shape[2]] += large * fade
-        weights[:, top : top + large.shape[1], left : left + large.shape[2]] += fade
-    pixels = (result / weights * 255).round().to(torch.uint8)
-    return Image.fromarray(pixels.permute(1, 2, 0).numpy())
+    scale, rows, columns = model.scale, _starts(height, tile), _starts(width, tile)
+    result = torch.empty(height * scale, width * scale, 3, dtype=torch.uint8)
+    # Only one row of tiles is held in full precision: its colours times their weights, and the weights.
+    sums = torch.zeros(4, min(tile, height) * scale, width * scale)
+    for row, y in enumerate(rows):
+        for column, x in enumerate(columns):
+            context.checkpoint()
+            context.progress(row * len(columns) + column, len(rows) * len(columns))
+            part = whole[:, :, y : y + tile, x : x + tile].to(model.device, model.dtype) / 255
+            with torch.no_grad():
+                large = model(part)[0].float().cpu().clamp(0, 1)
+            fade = _fade(large.shape[1], scale)[:, None] * _fade(large.shape[2], scale)[None, :]
+            place = sums[:, :, x * scale : x * scale + large.shape[2]]
+            place[:3] += large * fade
+            place[3] += fade
+        done = (rows[row + 1] - y) * scale if row + 1 < len(rows) else sums.shape[1]
+        pixels = (sums[:3, :done] / sums[3, :done]).mul_(255).round_().to(torch.uint8)
+        result[y * scale : y * scale + done] = pixels.permute(1, 2, 0)
+        sums = torch.cat([sums[:, done:], torch.zeros(4, done, width * scale)], dim=1)
+    return Image.fromarray(result.numpy())
 
 
 def _starts(length, tile):
