@@ -40,6 +40,7 @@ class ModelIndex:
         kept = next((place.parent / FILE for place in self.where.places if place.suffix == ".txt"), None)
         self.memory = FileMemory(kept)
         self._described: dict[tuple[str, str], tuple[Any, ModelFile | None]] = {}
+        self._weights: dict[tuple[str, str], tuple[Any, WeightsFile | None]] = {}
         self._named: dict[str, Path] = {}
         self._failed: dict[str, str] = {}
 
@@ -65,19 +66,28 @@ class ModelIndex:
         """
         listed = []
         for found in self.where.files(kind, []):
-            pickle = found.name.lower().endswith(PICKLES)
-            if found.folder or (pickle and kind != "upscaler"):
-                continue
-            path = Path(found.path)
-            facts: Mapping[str, Any] = {"kind": None}
-            if not pickle:
-                facts = self.memory.facts(found.path, found.stamp, partial(file_facts, path))
-            own = facts.get("kind")
-            if own == kind or (own is None and self.where.kind_at(path) == kind):
-                preview = preview_of(path, found.names)
-                listed.append(WeightsFile(path.stem, path, kind, found.stat.st_size, facts, preview))
+            # A set of names remembers its hash, so that thousands of files in one folder are asked about quickly.
+            stamp = (found.stamp, hash(found.names))
+            known = self._weights.get((found.path, kind))
+            if known is None or known[0] != stamp:
+                known = self._weights[found.path, kind] = stamp, self._weights_file(found, kind)
+            if known[1] is not None:
+                listed.append(known[1])
         self.memory.save()
         return sorted(listed, key=lambda file: file.name.lower())
+
+    def _weights_file(self, found: Found, kind: str) -> WeightsFile | None:
+        pickle = found.name.lower().endswith(PICKLES)
+        if found.folder or (pickle and kind != "upscaler"):
+            return None
+        path = Path(found.path)
+        facts: Mapping[str, Any] = {"kind": None}
+        if not pickle:
+            facts = self.memory.facts(found.path, found.stamp, partial(file_facts, path))
+        own = facts.get("kind")
+        if own != kind and (own is not None or self.where.kind_at(path) != kind):
+            return None
+        return WeightsFile(path.stem, path, kind, found.stat.st_size, facts, preview_of(path, found.names))
 
     def by_hash(self, digits: str) -> ModelFile | None:
         """The model whose SHA-256 begins with `digits`, as pictures of other tools name it; of hashes known by now."""
