@@ -27,7 +27,7 @@ from typing import Any
 
 import torch
 
-from toolkit.engine.device import free_cache, out_of_memory
+from toolkit.engine.device import free_cache, keep_freed_memory, out_of_memory
 from toolkit.engine.merging import Inputs, rules_for
 
 log = logging.getLogger(__name__)
@@ -134,6 +134,7 @@ class Coalescer:
     """
 
     def __init__(self, denoiser: Any, most_rows: int | None = None) -> None:
+        keep_freed_memory(denoiser.device)
         self.denoiser, self.rules = denoiser, rules_for(denoiser)
         self.most_rows = most_rows or MOST_ROWS.get(denoiser.device.type, 16)
         self.most_cells = MOST_CELLS.get(denoiser.device.type, 2**16)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
+
 import psutil
 import torch
 
 from toolkit.errors import EngineError
+
+# Parameters of glibc's mallopt, and the largest size from which on it takes a block apart from the heap.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
+_LARGEST_IN_HEAP = 32 * 2**20
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -73,3 +80,27 @@ def free_cache(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+    elif (libc := _glibc()) is not None:
+        libc.malloc_trim(0)
+
+
+def keep_freed_memory(device: torch.device) -> None:
+    """On a CPU, have memory that is freed stay in the process until `free_cache`.
+
+    A call of the denoiser takes and frees the same blocks as the one before it. glibc gives the freed ones back to the
+    system each time, whose pages must then be cleared and mapped again: a third of the time of a call of 16 rows. One
+    heap serves all threads, so that the threads of eight jobs do not keep eight times as much.
+    """
+    if device.type == "cpu" and (libc := _glibc()) is not None:
+        for parameter, value in (
+            (_ARENA_MAX, 1), (_MMAP_THRESHOLD, _LARGEST_IN_HEAP), (_TRIM_THRESHOLD, 2**31 - 1),
+        ):  # fmt: skip
+            libc.mallopt(parameter, value)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """The C library where it is the GNU one; others give memory back less eagerly, or can't be told."""
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "gnu_get_libc_version") else None
