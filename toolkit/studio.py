@@ -116,6 +116,7 @@ class Studio:
         folder = Path(self.settings.data)
         self.models = ModelIndex.of(self.settings)
         self.plugins = plugins or Plugins(folder, given=self.settings.plugins, safe=self.settings.safe_mode)
+        self.plugins.places = self.models.folders
         self.styles = self._all_styles()
         self.plugins.add_listener(self._plugins_changed)
         self._plugin_events = PluginEvents(self.plugins)

@@ -25,7 +25,8 @@ def _nothing(*_: object) -> None:
 class Context:
     """`request` is the picture's own (count 1, its seed); `settings` are the plugin's own, checked and complete.
 
-    `folder` is the plugin's folder, `data` the studio's data folder, `models` the folder with weights of every kind.
+    `folder` is the plugin's folder, `data` the studio's data folder, `models` the folder with weights of every kind;
+    `weights` finds files there and in every other folder of models that the studio uses.
     `progress(done, of)` tells how far the call is; `checkpoint()` raises Cancelled when the person has stopped the
     job, so call both between steps that take long.
     """
@@ -40,6 +41,13 @@ class Context:
     progress: Callable[[int, int], None] = _nothing
     checkpoint: Callable[[], None] = _nothing
     purpose: str = field(default="", repr=False)
+    places: tuple[Path, ...] = field(default=(), repr=False)
+
+    def weights(self, kind: str) -> dict[str, Path]:
+        """The files of a kind ("upscaler", "lora", "controlnet", "embedding", "vae") by name, without loading any."""
+        from toolkit.models import ModelIndex
+
+        return {file.name: file.path for file in ModelIndex(self.places or (self.models,)).files(kind)}
 
     def random(self) -> Random:
         """Chance that is the same for the same picture and step."""

@@ -40,6 +40,7 @@ class Plugins:
         models: Path = ROOT / "models",
     ) -> None:  # fmt: skip
         self.data, self.models, self.safe = data, models, safe
+        self.places: tuple[Path, ...] = (models,)  # every folder of models, and lists of them, that the studio uses
         self.choices = Choices(data / CHOICES)
         self.registry = Registry()
         self.guard = Guard(self._switched_off)
@@ -159,6 +160,7 @@ class Plugins:
         return {
             "data": str(self.data),
             "models": str(self.models),
+            "places": [str(place.resolve()) for place in self.places],
             "choices": self.choices.to_dict(),
             "lost_reviewers": dict(self.registry.lost_reviewers),
             "plugins": [
@@ -173,6 +175,7 @@ class Plugins:
         """The plugins that the studio's process found good, if their files are still the same."""
         plugins = cls(Path(plain["data"]), own=None, safe=True, models=Path(plain["models"]))
         plugins.choices, plugins.safe, plugins.found = Choices.of(plain["choices"]), False, []
+        plugins.places = tuple(Path(place) for place in plain["places"])
         plugins.registry.lost_reviewers = dict(plain["lost_reviewers"])
         for one in plain["plugins"]:
             plugin = Plugin(one["name"], Path(one["path"]), Source(one["source"]), module=one["module"])
