@@ -11,6 +11,7 @@ from pathlib import Path
 
 from toolkit.complaints import disk_full, is_disk_full
 from toolkit.errors import StorageError
+from toolkit.exports import exports_of
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,8 @@ class PictureFiles:
                 log.warning("%s lies outside of %s and is left alone", path, self._folder)
                 return False
             path.unlink(missing_ok=True)
+            for made in exports_of(path):
+                made.unlink(missing_ok=True)
         except OSError as error:
             log.warning("%s can't be removed: %s", path, error)
             return False

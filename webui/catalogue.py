@@ -16,6 +16,7 @@ from toolkit.prepare import MAX_STEPS
 from toolkit.samplers import SAMPLERS
 from toolkit.styles import PLACE, load_sizes
 from webui.control_routes import preprocessors
+from webui.export_routes import exporters
 from webui.plugin_routes import finishing
 from webui.tabs import page_tabs
 
@@ -55,6 +56,7 @@ def catalogue(studio: Studio, who: Who) -> dict[str, Any]:
         "loras": [_lora(file) for file in studio.models.files("lora") if way_of(file.name) is None],
         "controls": _controls(studio, models),
         "preprocessors": preprocessors(studio),
+        "exports": exporters(studio),
         "rewrites": studio.plugins.rewrites,
         "max_steps": MAX_STEPS if who.role == OWNER.role else studio.limits.visitor_steps,
         "problems": problems,

@@ -6,6 +6,7 @@ POST /limner/jobs                    {"request": {…}, "exact": false} → {"id
 POST /limner/jobs/{id}/cancel        stop within a step;  POST /limner/jobs/{id}/again  the same as a new job → {"id"}
 GET  /limner/pictures?search=&before=&limit=   {"pictures": [picture], "next": id or null, "count"}, newest first
 GET  /limner/pictures/{id}.png       the saved file itself (?download=1 to save it);  …/{id}/thumb  256 pixels
+GET  /limner/pictures/{id}/exports/{name}   the picture as an SVG, say: see webui/export_routes.py
 DELETE /limner/pictures/{id}         hides it;  POST /limner/pictures/{id}/restore  takes that back
 POST /limner/read-settings           a picture file as the body → {"request", "facts", "sentences"}
 POST /limner/words                   {"prompt", "model"} → {"unknown": [word], "sentence"}
@@ -38,6 +39,7 @@ from toolkit.request import GenerationRequest
 from webui.answers import NOTHING, Answer, Missing, answered, body_of, mapping, media_type, picture_file, reply
 from webui.catalogue import catalogue, example_file, expansion, lora_preview, unknown
 from webui.control_routes import ControlDesk
+from webui.export_routes import ExportDesk
 from webui.feed import Feed, picture_view
 from webui.guard import MAX_PICTURE_BODY
 from webui.inputs import Inputs
@@ -68,6 +70,7 @@ def limner_routes(studio: Studio, feed: Feed) -> list[Route]:
         ("GET", "/limner/pictures/{id}.png", desk.picture),
         ("GET", "/limner/pictures/{id}/outside", inputs.outside),
         ("GET", "/limner/pictures/{id}/thumb", desk.thumb),
+        ("GET", "/limner/pictures/{id}/exports/{name}", ExportDesk(studio).get),
         ("DELETE", "/limner/pictures/{id}", desk.delete),
         ("POST", "/limner/pictures/{id}/restore", desk.restore),
         ("POST", "/limner/read-settings", desk.read_settings),

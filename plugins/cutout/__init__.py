@@ -1,52 +1,74 @@
-"""Takes away a flat ground: what is of the border's colour and joined to the border becomes transparent."""
+"""Takes the ground away: a plain one by its colour, any other with a segmentation model from `models/segmentation`."""
 
-from toolkit.plugins.api import Number, Postprocessor, Toggle, hookimpl
+import io
+
+from toolkit.plugins.api import Choice, Exporter, Number, Postprocessor, RequestError, Text, Toggle, hookimpl
+
+# The share of the border that has one colour, from which on a ground counts as plain.
+PLAIN = 0.6
+TOLERANCE = 0.12
 
 
 def cut(image, options, context):
-    """Edges get the share of the thing in their mixture as alpha, and the ground's colour is taken out of them."""
-    import numpy as np
-    from PIL import Image, ImageFilter
+    """The picture with a transparent ground; "auto" takes the model only where colour can't do it."""
+    by = options["by"]
+    if by == "auto":
+        from .segmentation import folders
 
-    pixels = np.asarray(image.convert("RGB"), dtype=np.float32)
-    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    ground = np.median(edge, axis=0)
-    away = np.abs(pixels - ground).max(axis=2)
-    near = away <= options["tolerance"] * 255
-    outside = near if options["holes"] else _joined_to_border(near)
-    ring = np.asarray(Image.fromarray(outside).convert("L").filter(ImageFilter.MaxFilter(5))) > 0
-    full = np.asarray(Image.fromarray(np.clip(away, 0, 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(5)))
-    alpha = np.ones_like(away)
-    alpha[ring] = np.clip(away[ring] / np.maximum(full[ring], 1), 0, 1)
-    alpha[outside] = 0
-    clear = np.clip((pixels - (1 - alpha[..., None]) * ground) / np.maximum(alpha[..., None], 0.05), 0, 255)
-    done = np.dstack([np.where(alpha[..., None] > 0, clear, 0), alpha * 255])
-    return Image.fromarray((done + 0.5).astype(np.uint8), "RGBA")
+        by = "colour" if plainness(image, options["tolerance"]) >= PLAIN or not folders(context.models) else "model"
+    if by == "model":
+        from .segmentation import cut_by_model
+
+        return cut_by_model(image, options["model"], context)
+    from .matte import by_colour
+
+    return by_colour(image, options["tolerance"], options["holes"])
 
 
-def _joined_to_border(mask):
-    """The part of a mask that is joined to the border, by sweeps in four directions until nothing is added."""
+def plainness(image, tolerance):
+    """The share of the border, 0 to 1, that has the colour of its middle value."""
     import numpy as np
 
-    reached = np.zeros_like(mask)
-    for side in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
-        reached[side] = mask[side]
-    before = -1
-    while before != (before := int(reached.sum())):
-        for lines, allowed in ((reached, mask), (reached.T, mask.T)):
-            for step in (1, -1):
-                order = range(1, len(lines)) if step == 1 else range(len(lines) - 2, -1, -1)
-                for at in order:
-                    lines[at] |= lines[at - step] & allowed[at]
-    return reached
+    from .matte import border
+
+    edge = border(np.asarray(image.convert("RGB"), dtype=np.float32))
+    return float((np.abs(edge - np.median(edge, axis=0)).max(axis=1) <= tolerance * 255).mean())
+
+
+def exported(image, context):
+    """The picture as a PNG with a transparent ground, with the settings that stand in the picture."""
+    from PIL.PngImagePlugin import PngInfo
+
+    if image.mode != "RGBA":
+        if plainness(image, TOLERANCE) < PLAIN:
+            why = "The picture's ground is not plain, so it can't be taken away by its colour: draw it again with"
+            raise RequestError("export", f"{why} “plain background” or with the finishing step Cutout.")
+        from .matte import by_colour
+
+        texts, image = getattr(image, "text", {}), by_colour(image, TOLERANCE, holes=False)
+    else:
+        texts = getattr(image, "text", {})
+    info, file = PngInfo(), io.BytesIO()
+    for name in ("parameters", "limner"):
+        if name in texts:
+            info.add_text(name, texts[name])
+    image.save(file, "PNG", pnginfo=info)
+    return file.getvalue()
+
+
+@hookimpl
+def register_exporters():
+    yield Exporter("cutout", "Transparent PNG", "png", "image/png", exported, "Without its plain ground")
 
 
 @hookimpl
 def register_postprocessors():
     yield Postprocessor(
-        "cutout", "Cutout", cut, order=-5, help="Best on pictures with a plain background.",
+        "cutout", "Cutout", cut, order=-5, help="Best on plain backgrounds; others need a segmentation model.",
         params=(
-            Number("tolerance", "Tolerance", default=0.12, maximum=0.6, help="How far from the ground's colour."),
+            Choice("by", "Cut by", options=("auto", "colour", "model"), help="A model lies in models/segmentation."),
+            Number("tolerance", "Tolerance", TOLERANCE, maximum=0.6, help="How far from the ground's colour."),
             Toggle("holes", "Holes too", help="Also where the ground shows through the thing."),
+            Text("model", "Model", help="The folder's name, when there are several."),
         ),
     )  # fmt: skip

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from toolkit.plugins.api import Command, Number, Toggle, hookimpl
+from toolkit.plugins.api import Command, Exporter, Number, RequestError, Toggle, export_path, hookimpl
 
 ENOUGH_DB = 34.0
 # More areas than anybody would edit by hand: then the smallest go.
 MOST_PATHS = 300
+MOST_PIXELS = 4_000_000
 
 
 def trace(image, colors=0):
@@ -74,9 +75,21 @@ def register_commands():
     yield Command("vector", "write pictures as SVG files beside them", command, params)
 
 
+def exported(image, context):
+    """The SVG file of a picture, for the page's button; with the colours that were asked for with the picture."""
+    if image.width * image.height > MOST_PIXELS:
+        raise RequestError("export", f"{image.width} × {image.height} pixels are too many to trace: at most 4 million.")
+    return trace(image, int(context.request.extras.get("vector", {}).get("colors", 0))).encode("utf-8")
+
+
+@hookimpl
+def register_exporters():
+    yield Exporter("vector", "SVG", "svg", "image/svg+xml", exported, "As outlines, for flat pictures")
+
+
 @hookimpl
 def register_options():
-    yield Toggle("svg", "Also as SVG", help="Writes an SVG file beside each picture.")
+    yield Toggle("svg", "Also as SVG", help="Writes an SVG file of each picture into the folder exports beside it.")
     yield Number("colors", "Colours", 0, 0, 64, whole=True, help="0 takes as many as the picture needs.")
 
 
@@ -90,4 +103,7 @@ def on_event(event):
         asked = made.request.extras.get("vector", {})
         if asked.get("svg"):
             with Image.open(made.path) as image:
-                made.path.with_suffix(".svg").write_text(trace(image, int(asked.get("colors", 0))), "utf-8")
+                svg = trace(image, int(asked.get("colors", 0)))
+            file = export_path(made.path, "vector", "svg")
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(svg, "utf-8")

@@ -1,10 +1,12 @@
-"""What bundled plugins do for a designer at the desk: words by chance seen before they are drawn."""
+"""What bundled plugins do for a designer at the desk: words by chance seen before they are drawn, pictures saved as other files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from tests.e2e.desk import Desk, new_desk
@@ -84,3 +86,34 @@ def test_plain_prompts_show_nothing_and_wrong_ones_say_why(desk: Desk) -> None:
     expect(becomes(desk)).not_to_contain_text("wildcard")
     desk.page.wait_for_timeout(800)
     expect(desk.page.locator("#lm-unknown")).not_to_contain_text("colour")
+
+
+def test_a_picture_is_saved_as_other_files(desk: Desk, bundled) -> None:
+    studio = bundled[0]
+    desk.draw("a red fish")
+    with desk.page.expect_download() as svg:
+        desk.page.get_by_role("button", name="Save as SVG").click()
+    assert svg.value.suggested_filename.endswith("-vector.svg")
+    assert Path(svg.value.path()).read_text("utf-8").count("<path") >= 1
+    assert list(studio.gallery.folder.rglob("exports/*-vector.svg"))
+    with desk.page.expect_download() as png:
+        desk.page.get_by_role("button", name="Save as Transparent PNG").click()
+    with Image.open(png.value.path()) as image:
+        assert image.mode == "RGBA" and image.getpixel((0, 0))[3] == 0 and "limner" in image.text
+
+
+def test_what_cannot_be_saved_says_why(desk: Desk) -> None:
+    desk.page.locator("#lm-finish-add").select_option("vignette")
+    desk.page.locator(".lm-finish-step[data-step=vignette] input[type=range]").first.fill("1")
+    desk.draw("a red fish")
+    desk.page.get_by_role("button", name="Save as Transparent PNG").click()
+    expect(desk.toast.last).to_contain_text("ground is not plain")
+
+
+def test_a_cut_out_picture_is_saved_transparent(desk: Desk) -> None:
+    desk.page.locator("#lm-finish-add").select_option("cutout")
+    desk.draw("a blue star")
+    with desk.page.expect_download() as png:
+        desk.page.get_by_role("button", name="Save as Transparent PNG").click()
+    with Image.open(png.value.path()) as image:
+        assert image.mode == "RGBA" and "limner" in image.text

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from toolkit.exports import export_path
 from toolkit.finishing import FinishStep
 from toolkit.request import GenerationRequest
 from toolkit.studio import ROOT, Studio
@@ -30,7 +31,7 @@ def draw(studio: Studio, thing: str, seed: int) -> tuple[Image.Image, Path]:
         extras={"vector": {"svg": True}},
     )
     made = studio.generate(request)[0]
-    return made.image, made.path.with_suffix(".svg")
+    return made.image, export_path(made.path, "vector", "svg")
 
 
 def main() -> None:

@@ -1,10 +1,12 @@
 """Everything a plugin imports: `from toolkit.plugins.api import hookimpl, Postprocessor, Number`."""
 
 from toolkit.errors import Cancelled, RequestError
+from toolkit.exports import export_path
 from toolkit.plugins.context import Context
 from toolkit.plugins.descriptors import (
     Command,
     Control,
+    Exporter,
     Postprocessor,
     Preprocessor,
     PromptTransform,
@@ -23,6 +25,7 @@ __all__ = [
     "Command",
     "Context",
     "Control",
+    "Exporter",
     "ImageInput",
     "Number",
     "Postprocessor",
@@ -35,5 +38,6 @@ __all__ = [
     "Text",
     "Toggle",
     "Upscaler",
+    "export_path",
     "hookimpl",
 ]

@@ -104,6 +104,19 @@ def preprocess(
     return answer
 
 
+def export(plugins: Plugins, name: str, image: Image, request: GenerationRequest) -> bytes:
+    """The bytes that an exporter makes of a picture; raise PluginError when it fails, RequestError when it refuses."""
+    owned = plugins.registry.exporters()[name]
+    context = _context(plugins, owned.plugin, request, f"export/{name}")
+    answer = plugins.guard.call(owned.plugin, owned.noun.run, image, context)
+    if answer is MISSING:
+        raise PluginError(f"“{owned.noun.label}” failed: {owned.plugin.reason}")
+    if not isinstance(answer, (bytes, bytearray)) or not answer:
+        plugins.guard.blame(owned.plugin, f"the exporter “{name}” gave {answer!r:.80}, but must give bytes.")
+        raise PluginError(f"“{owned.noun.label}” failed: it made no file.")
+    return bytes(answer)
+
+
 def review(plugins: Plugins, image: Image, request: GenerationRequest) -> Review:
     """The strictest verdict of all reviewers; one that fails withholds the picture and is named."""
     for name, reason in plugins.registry.lost_reviewers.items():
@@ -284,6 +297,7 @@ def _context(plugins: Plugins, plugin: Plugin, request: GenerationRequest, purpo
         folder=plugin.path,
         data=plugins.data,
         models=plugins.models,
+        places=plugins.places,
         log=logging.getLogger(f"limner.plugins.{plugin.name}"),
         purpose=purpose,
     )

@@ -66,6 +66,23 @@ class Upscaler:
 
 
 @dataclass(frozen=True, slots=True)
+class Exporter:
+    """Another file of a saved picture: `run(image, context)` returns its bytes, in the page's process.
+
+    The page offers it under every picture, "Save as … `label`"; the file, whose name ends in `suffix`, is made once,
+    kept in the folder `exports` beside the picture and removed with it. A PNG is signed like the picture. `media_type`
+    is what browsers are told. A RequestError says why a picture can't become one.
+    """
+
+    name: str
+    label: str
+    suffix: str
+    media_type: str
+    run: Callable[[Image, Context], bytes]
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Preprocessor:
     """Makes the picture that a ControlNet follows: `run(image, options, context)` in the engine's process.
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from toolkit.plugins.descriptors import (
         Command,
         Control,
+        Exporter,
         Postprocessor,
         Preprocessor,
         PromptTransform,
@@ -87,6 +88,17 @@ def register_postprocessors() -> Iterable[Postprocessor]:
         @hookimpl
         def register_postprocessors():
             yield Postprocessor("mirror", "Mirror", lambda image, options, context: image.transpose(0))
+    """
+
+
+@hookspec
+def register_exporters() -> Iterable[Exporter]:
+    """Collect. Other files of a saved picture, offered for download under it: an SVG, a transparent PNG.
+
+        @hookimpl
+        def register_exporters():
+            yield Exporter("pixels", "Raw pixels", "rgb", "application/octet-stream", lambda image, context:
+                image.convert("RGB").tobytes())
     """
 
 

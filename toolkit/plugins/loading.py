@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
 import time
 import traceback
@@ -20,6 +21,7 @@ from toolkit.plugins import hookspecs
 from toolkit.plugins.descriptors import (
     Command,
     Control,
+    Exporter,
     Postprocessor,
     Preprocessor,
     PromptTransform,
@@ -32,11 +34,13 @@ from toolkit.plugins.states import Plugin, State, sentence
 from toolkit.styles import ID as STYLE_ID
 from toolkit.styles import Style, StyleLibrary
 
+SUFFIX = re.compile(r"[a-z0-9]{1,8}")
 REGISTERS: Mapping[str, tuple[type, ...]] = {
     "register_styles": (Style,),
     "register_prompt_transforms": (PromptTransform,),
     "register_upscalers": (Upscaler,),
     "register_postprocessors": (Postprocessor,),
+    "register_exporters": (Exporter,),
     "register_preprocessors": (Preprocessor,),
     "register_controls": (Control,),
     "register_options": PARAMS,
@@ -167,6 +171,8 @@ def _checked(one: Any, kinds: tuple[type, ...], hook: str) -> Any:
     pattern = STYLE_ID if isinstance(one, Style) else PARAM_NAME
     if not isinstance(name, str) or not pattern.fullmatch(name):
         raise PluginError(f"{hook}: “{name}” can't be a name: use small letters, digits and _.")
+    if isinstance(one, Exporter) and not SUFFIX.fullmatch(one.suffix):
+        raise PluginError(f"{hook}: “{one.suffix}” can't end a file's name: use small letters and digits, no dot.")
     for attribute in ("run", "build"):
         work = getattr(one, attribute, None)
         if hasattr(one, attribute) and (not callable(work) or inspect.iscoroutinefunction(work)):

@@ -16,8 +16,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 MAX_BYTES = 100_000
 PROVIDED = ("torch", "torchvision", "diffusers", "transformers", "gradio")
 KINDS = (
-    "styles", "prompt_transforms", "upscalers", "postprocessors", "preprocessors", "controls", "options", "settings",
-    "commands", "requests", "denoiser", "review", "metadata", "signing", "events", "tabs",
+    "styles", "prompt_transforms", "upscalers", "postprocessors", "exporters", "preprocessors", "controls", "options",
+    "settings", "commands", "requests", "denoiser", "review", "metadata", "signing", "events", "tabs",
 )  # fmt: skip
 _TEXTS = ("title", "version", "description", "author", "license", "homepage")
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")

@@ -92,6 +92,10 @@ class Registry:
         """Preprocessors by name, in the plugins' order."""
         return {owned.noun.name: owned for owned in self._unique("preprocessor", "register_preprocessors")}
 
+    def exporters(self) -> dict[str, Owned]:
+        """Exporters by name, in the plugins' order."""
+        return {owned.noun.name: owned for owned in self._unique("export", "register_exporters")}
+
     def controls(self) -> dict[str, Control]:
         """Kinds of control by name, in the plugins' order."""
         return {owned.noun.name: owned.noun for owned in self._unique("control", "register_controls")}

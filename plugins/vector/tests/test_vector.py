@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image, ImageDraw
 
+from toolkit.plugins.api import export_path
+
 FOLDER = Path(__file__).resolve().parent.parent
 
 
@@ -44,5 +46,5 @@ def test_a_request_with_the_option_gets_an_svg(studio_with, run_job):
     with studio_with(FOLDER) as studio:
         [image] = run_job(studio, GenerationRequest("red circle", extras={"vector": {"svg": True}}))
         [other] = run_job(studio, GenerationRequest("red circle"))
-    assert image.path.with_suffix(".svg").is_file()
-    assert not other.path.with_suffix(".svg").exists()
+    assert export_path(image.path, "vector", "svg").is_file()
+    assert not export_path(other.path, "vector", "svg").exists()

@@ -1,13 +1,13 @@
 // What can be done with one picture; the same rows of buttons stand under the stage and in the large view.
 
-import { api, pictureUrl } from "./api.js";
+import { api, exportUrl, fetchFile, pictureUrl } from "./api.js";
 import { before } from "./compare.js";
 import { button, icon, make } from "./dom.js";
 import { promptOf } from "./drawing.js";
 import { put, putRequest } from "./form.js";
 import { useIn } from "./inputs.js";
 import { remove } from "./removal.js";
-import { tell } from "./store.js";
+import { state, tell } from "./store.js";
 import { failed, toast } from "./toast.js";
 import { refined, varied } from "./variations.js";
 
@@ -33,7 +33,8 @@ export function actionsFor(picture, { onGone, onUse, see } = {}) {
         small("Rework", "Use in Rework", "Begin the next picture with this one", go(() => useIn("rework", picture))),
         small("Inpaint", "Use in Inpaint", "Change a part of it, or extend it", go(() => useIn("inpaint", picture))),
         small("Upscale", "Use in Upscale", "Make it larger", go(() => useIn("upscale", picture)))),
-      ...looks(picture, see, group, small)),
+      ...looks(picture, see, group, small),
+      ...saves(picture, group)),
     make("div.lm-acts.lm-acts-quiet", {},
       button("Draw again", "again", () => ask([picture.request, true]), { title: "Draw this very picture again" }),
       button("New seed", "dice", () => ask([{ ...picture.request, seed: undefined }, false]), { title: "The same settings, another picture" }),
@@ -50,6 +51,28 @@ function looks(picture, see, group, small) {
   if (before(picture)) ways.push(small("Before and after", "See before and after", "Beside the picture it was made from", () => see("compare")));
   if (picture.request.tile) ways.push(small("3 × 3", "See it repeat", "The picture beside itself, to look for seams", () => see("repeat")));
   return ways.length ? [group("See", ...ways)] : [];
+}
+
+// Files that plugins make of a picture. They come through a script, so that a refusal is a sentence and not a file.
+function saves(picture, group) {
+  const known = state.catalogue?.exports ?? [];
+  const one = (kind) => {
+    const made = make("button.lm-quiet", { type: "button", title: kind.help || `Save the picture as ${kind.label}`, "aria-label": `Save as ${kind.label}`, onclick: async () => {
+      made.setAttribute("aria-busy", "true");
+      made.disabled = true;
+      try { save(await fetchFile(exportUrl(picture.id, kind.name))); } catch (refusal) { failed(refusal); }
+      made.disabled = false;
+      made.removeAttribute("aria-busy");
+    } }, kind.label);
+    return made;
+  };
+  return known.length ? [group("Save as", ...known.map(one))] : [];
+}
+
+function save({ name, blob }) {
+  const link = make("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 async function ask([request, exact]) {

@@ -200,7 +200,7 @@ function caption(drawing, picture) {
   parts.push(make("p.lm-caption-prompt", {}, promptOf(request)));
   parts.push(make("p.lm-facts", {}, factsOf(request, picture).join("  ·  ")));
   if (request.written?.prompt && request.written.prompt !== request.prompt) {
-    parts.push(make("details.lm-final", {}, make("summary", {}, "The prompt with its styles"), make("p", {}, request.prompt), request.negative ? make("p.lm-dim", {}, `Leave out: ${request.negative}`) : null));
+    parts.push(make("details.lm-final", {}, make("summary", {}, "The prompt as drawn"), make("p", {}, request.prompt), request.negative ? make("p.lm-dim", {}, `Leave out: ${request.negative}`) : null));
   }
   return parts;
 }
