@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.adapters import LoraUse
 from toolkit.errors import RequestError
+from toolkit.lora_bases import told_base
 from toolkit.request import GenerationRequest
 
 if TYPE_CHECKING:
@@ -40,12 +41,6 @@ WAYS = (
     Way("pcm", "ddim", "sgm_uniform", 4),  # Wang et al. 2024
     Way("turbo", "euler_a", "sgm_uniform", 4),  # Sauer et al. 2023
 )
-# How trainers name the families that LoRAs are made for.
-_BASES = {
-    "sd1": ("stable-diffusion-v1", "sd_v1", "sd1", "sd15", "sd-v1"),
-    "sd2": ("stable-diffusion-v2", "sd_v2", "sd2"),
-    "sdxl": ("stable-diffusion-xl", "sdxl"),
-}
 
 
 def way_of(name: str) -> Way | None:
@@ -64,7 +59,7 @@ def draft_lora(model: ModelFile, models: ModelIndex) -> WeightsFile | None:
         return own[0]
     if model.card.get("known_words"):
         return None  # the small models that come with the studio share a family's shape with nobody
-    return next((file for file in files if _for_family(file, model.row.base)), None)
+    return next((file for file in files if told_base(file, by_name=True) == model.row.base), None)
 
 
 def drafted(request: GenerationRequest, model: ModelFile, models: ModelIndex) -> GenerationRequest:
@@ -101,9 +96,3 @@ def drafted(request: GenerationRequest, model: ModelFile, models: ModelIndex) ->
 
 def _has(loras: Sequence[LoraUse], name: str) -> bool:
     return any(use.name == name for use in loras)
-
-
-def _for_family(file: WeightsFile, base: str) -> bool:
-    told = " ".join(str(file.facts.get(key, "")) for key in ("base", "architecture")).lower()
-    names = told if told.strip() else file.name.lower()
-    return any(mark in names for mark in _BASES.get(base, ()))

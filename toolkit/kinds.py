@@ -10,7 +10,8 @@ KINDS = ("checkpoint", "vae", "lora", "embedding", "controlnet", "upscaler")
 
 _UNET = "model.diffusion_model.input_blocks.0.0.weight"
 _LORA_MARKS = (
-    ".lora_up.", ".lora_down.", ".lora_A.", ".lora_B.", ".lora.up.", ".lora.down.", ".hada_w1_a", ".lokr_w1",
+    ".lora_up.", ".lora_down.", ".lora_A.", ".lora_B.", ".lora.up.", ".lora.down.", "_lora.up.", "_lora.down.",
+    ".lora_linear_layer.", ".hada_w1_a", ".lokr_w1",
     ".lokr_w2", ".dora_scale", ".oft_blocks", ".oft_diag",
 )  # fmt: skip
 _CONTROL_MARKS = ("control_model.", "controlnet_cond_embedding.", "input_hint_block.", "lllite_unet")

@@ -15,6 +15,7 @@ from toolkit.drafts import drafted
 from toolkit.errors import ModelError, RequestError
 from toolkit.geometry import Size
 from toolkit.jobs import OWNER, Who
+from toolkit.lora_bases import check_bases
 from toolkit.loras import known, take_tags
 from toolkit.plugins.calls import check_preprocessors
 from toolkit.plugins.calls import prepare as prepare_by_plugins
@@ -58,6 +59,7 @@ def prepare(
         return _as_it_is(request, count)
     if request.draft:
         request = drafted(request, model, models)
+    check_bases(request.loras, model, models)
     if not take_walk(request.prompt)[0].strip():
         raise RequestError("prompt", "The prompt is empty: type what you want to see, for example “a red fish”.")
     request = _with_controls(request, model, models, plugins)

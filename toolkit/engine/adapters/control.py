@@ -57,12 +57,13 @@ class ControlShelf:
         except Exception as error:  # safetensors raises its own type, which is a subclass of nothing else
             raise ModelError(f"{short(file.path)} is damaged ({type(error).__name__}). Copy the file again.") from error
         # Built on the meta device: what `from_pretrained` changes for the whole process would disturb running jobs.
+        config = file.config
         with torch.device("meta"):
-            if file.config is not None:
-                net = ControlNetModel.from_config(dict(file.config))
+            if config is not None:
+                net = ControlNetModel.from_config(dict(config))
             else:
                 net = ControlNetModel.from_unet(components.unet, load_weights_from_unet=False)
-        if file.config is None:
+        if config is None:
             from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
 
             tensors = convert_controlnet_checkpoint(tensors, dict(net.config))
