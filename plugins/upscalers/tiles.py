@@ -1,6 +1,7 @@
 """A picture through a model in overlapping tiles, faded into each other so that no seam can be seen."""
 
 import zipfile
+from pickle import UnpicklingError
 
 from toolkit.plugins.api import RequestError
 
@@ -8,18 +9,37 @@ OVERLAP = 16
 
 
 def load(path, device):
-    """The model in `path` as spandrel knows it; raises what spandrel raises for files it doesn't."""
+    """The model in `path` as spandrel knows it; raises RequestError for a file that is none, or a damaged one."""
     import spandrel
+    from safetensors import SafetensorError
 
     if _is_torchscript(path):
         raise RequestError(
             "finish.upscale.file",
             f"{path.name} is a TorchScript program, not weights alone, and isn't opened; use its .safetensors file.",
         )
-    model = spandrel.ModelLoader(device=device).load_from_file(path)
+    try:
+        model = spandrel.ModelLoader(device=device).load_from_file(path)
+    except spandrel.UnsupportedModelError as error:
+        sentence = f"{path.name} is of no architecture that can be recognised: use another model."
+        raise RequestError("finish.upscale.file", sentence) from error
+    except (OSError, EOFError, ValueError, RuntimeError, KeyError, UnpicklingError, SafetensorError) as error:
+        sentence = f"{path.name} can't be read ({type(error).__name__}): copy the file again."
+        raise RequestError("finish.upscale.file", sentence) from error
     if not isinstance(model, spandrel.ImageModelDescriptor) or model.input_channels != 3:
-        raise ValueError(f"{path.name} is a {model.architecture.name}, which doesn't enlarge colour pictures")
+        what = f"{path.name} is a {model.architecture.name}, which doesn't enlarge colour pictures"
+        raise RequestError("finish.upscale.file", f"{what}: use another model.")
     return model.eval()
+
+
+def grown(model, image, needed, tile, context):
+    """The picture after as many passes as make it `needed` times as large or larger."""
+    while needed > 1.02:  # what is left below that, Lanczos does as well
+        image = upscale(model, image, tile, context)
+        if model.scale == 1:
+            break
+        needed /= model.scale
+    return image
 
 
 def _is_torchscript(path):

@@ -56,7 +56,8 @@ def read(argv: Sequence[str]) -> argparse.Namespace:
         after, rest = _take_shared(words[1:], stop=False)
         words = ["test", *after]
     if words[0] in _commands_of_plugins(folders):
-        words = ["plugins", "run", *words]
+        after, others = _take_shared(words[1:], stop=False)
+        before, words = [*before, *after], ["plugins", "run", words[0], *others]
     if words[0] in ("models", "plugins") and words[1:2] != ["run"]:
         after, others = _take_shared(words[1:], stop=False)
         words = [words[0], *after, *others]

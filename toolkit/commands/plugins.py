@@ -160,7 +160,8 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
         parser.add_argument("words", nargs="*", metavar="WORD")
         for param in command.params:
             help_text = (param.help or param.label).replace("%", "%%")
-            parser.add_argument(f"--{param.name.replace('_', '-')}", dest=f"option {param.name}", help=help_text)
+            flag, value = f"--{param.name.replace('_', '-')}", param.name.upper()
+            parser.add_argument(flag, dest=f"option {param.name}", metavar=value, help=help_text)
         parsed = vars(parser.parse_args(args.words))
         given = {name.removeprefix("option "): value for name, value in parsed.items() if name.startswith("option ")}
         given = {name: value for name, value in given.items() if value is not None}
