@@ -1,4 +1,4 @@
-"""What must be settled before torch and diffusers are imported: nothing is fetched, nothing is reported home."""
+"""What must be settled before torch and diffusers are imported: nothing is fetched, reported home or unpickled."""
 
 from __future__ import annotations
 
@@ -12,3 +12,5 @@ def stay_offline() -> None:
     os.environ.setdefault("DISABLE_TELEMETRY", "1")
     os.environ.setdefault("DIFFUSERS_DISABLE_REMOTE_CODE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # torch reads weights alone unless this says otherwise, which other studios' instructions tell people to set.
+    os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
