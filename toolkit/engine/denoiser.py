@@ -39,6 +39,7 @@ class Seat(torch.nn.Module):
         self._predict: Predict = self._ask
         for transform in reversed(transforms):
             self._predict = _detour(transform, self._predict)
+        self._precision = unet.dtype  # which looks at every module, so not for each call
         self.config = unet.config
         self.dtype = torch.float32
         self.device = unet.device
@@ -62,7 +63,7 @@ class Seat(torch.nn.Module):
         return (predicted.float(),)
 
     def _ask(self, inputs: Inputs) -> torch.Tensor:
-        dtype = self._unet.dtype
+        dtype = self._precision
         cast = replace(
             inputs,
             sample=inputs.sample.to(dtype),
