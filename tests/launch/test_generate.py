@@ -1,4 +1,4 @@
-"""`launch.py generate` as a person types it: a picture and one JSON object, the same picture again, one sentence else."""
+"""`launch.py generate` as a person types it: a picture and a JSON object, the same picture again, one sentence else."""
 
 from __future__ import annotations
 
@@ -51,3 +51,20 @@ def test_what_cannot_be_drawn_gets_one_sentence(tmp_path: Path, arguments: list[
     assert done.returncode == 2 and done.stdout == ""
     assert words in done.stderr and "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_upscale_enlarges_the_finished_picture_by_the_best_model(tmp_path: Path) -> None:
+    flags = ["--steps", "4", "--dtype", "float32", "--json", "--finish", "paper"]
+    done = generate(tmp_path, "a red heart", *flags, "--upscale", "3")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    with Image.open(answer["files"][0]) as image:
+        assert image.size == (768, 768)
+    assert [step["name"] for step in answer["request"]["finish"]] == ["upscale", "paper"]
+    assert answer["request"]["finish"][0]["options"] == {"scale": 3.0}
+    smaller = generate(tmp_path, "--from", answer["files"][0], *flags[:-2], "--upscale", "1.5")
+    assert smaller.returncode == 0, smaller.stderr
+    with Image.open(json.loads(smaller.stdout)["files"][0]) as image:
+        assert image.size == (384, 384)
+    refused = generate(tmp_path, "a red heart", "--upscale", "99")
+    assert refused.returncode == 2 and "choose a number from 1.5 to 8" in refused.stderr

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import RequestError
 
 if TYPE_CHECKING:
+    from toolkit.models import ModelIndex
     from toolkit.pictures import InputPictures
     from toolkit.request import GenerationRequest
 
@@ -42,13 +43,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--lora", action="append", metavar="NAME:WEIGHT", help="a LoRA by its file's name; several times for several")
     add("--control", action="append", metavar="KIND:FILE[:WEIGHT]", help="steer by a picture with a ControlNet")
     add("--draft", action="store_true", help="draw in the few steps that the model has a way for")
+    add("--upscale", type=float, metavar="SCALE", help="enlarge the finished picture by the best upscaler there is")
     add("--finish", action="append", metavar="NAME[:OPTION=VALUE,…]", help="a plugin's finishing step")
     add("--eta", type=float, metavar="E", help="noise of DDIM and TCD, 0 to 1")
     add("--clip-skip", type=int, metavar="N", help="take the text encoder's n-th layer from the end")
     add("--rescale", type=float, metavar="R", help="bring back the contrast that guidance adds, 0 to 1")
 
 
-def changed(request: GenerationRequest, args: argparse.Namespace, inputs: InputPictures) -> GenerationRequest:
+def changed(
+    request: GenerationRequest, args: argparse.Namespace, inputs: InputPictures, models: ModelIndex
+) -> GenerationRequest:  # fmt: skip
     """The request with what the flags say; raise RequestError naming the flag that is wrong."""
     from toolkit.starts import Refine
 
@@ -68,8 +72,9 @@ def changed(request: GenerationRequest, args: argparse.Namespace, inputs: InputP
         changes["loras"] = tuple(_lora(text) for text in args.lora)
     if args.control:
         changes["controls"] = tuple(_control(text, inputs) for text in args.control)
-    if args.finish:
-        changes["finish"] = tuple(_finish(text) for text in args.finish)
+    if args.finish or args.upscale is not None:
+        asked = tuple(_finish(text) for text in args.finish or ()) or request.finish
+        changes["finish"] = asked if args.upscale is None else _enlarged(args.upscale, asked, models)
     return request.with_(**{name: value for name, value in changes.items() if value is not None})
 
 
@@ -168,6 +173,15 @@ def _control(text: str, inputs: InputPictures) -> Any:
     if not kind or not file:
         raise RequestError("controls", f"--control {text} can't be read: write KIND:FILE or KIND:FILE:WEIGHT.")
     return ControlUse(kind, inputs.add(Path(file)).sha, preprocessor="auto", weight=strength)
+
+
+def _enlarged(scale: float, steps: tuple[Any, ...], models: ModelIndex) -> tuple[Any, ...]:
+    """The steps with --upscale first: by a model where there is one, which the plugin chooses, else by Lanczos."""
+    from toolkit.finishing import FinishStep
+
+    ways = ("upscale", "lanczos")
+    others = (step for step in steps if step.name not in ways)
+    return (FinishStep(ways[0] if models.files("upscaler") else ways[1], {"scale": scale}), *others)
 
 
 def _finish(text: str) -> Any:
