@@ -134,10 +134,10 @@ class Coalescer:
     """
 
     def __init__(self, denoiser: Any, most_rows: int | None = None) -> None:
-        keep_freed_memory(denoiser.device)
         self.denoiser, self.rules = denoiser, rules_for(denoiser)
-        self.most_rows = most_rows or MOST_ROWS.get(denoiser.device.type, 16)
-        self.most_cells = MOST_CELLS.get(denoiser.device.type, 2**16)
+        self._device: torch.device = denoiser.device
+        self.most_rows = most_rows or MOST_ROWS.get(self._device.type, 16)
+        self.most_cells = MOST_CELLS.get(self._device.type, 2**16)
         self.around: list[Around] = []
         self.batches = self.calls = 0
         self._changed = threading.Condition()
@@ -179,7 +179,7 @@ class Coalescer:
                 self._turns.discard(turn)
                 if not self._turns:
                     # What memory could not hold once may fit the next time: nothing of it stays for later pictures.
-                    self._halved, self.most_cells = False, MOST_CELLS.get(self.denoiser.device.type, 2**16)
+                    self._halved, self.most_cells = False, MOST_CELLS.get(self._device.type, 2**16)
                 self._changed.notify_all()
 
     def close(self, timeout: float = 10.0) -> None:
@@ -230,6 +230,7 @@ class Coalescer:
 
     def _serve(self) -> None:
         """The denoiser's thread: lives while there are jobs, and a moment longer."""
+        keep_freed_memory(self._device)
         with torch.no_grad():
             while (calls := self._next()) is not None:
                 began = self._since = time.monotonic()
@@ -243,6 +244,8 @@ class Coalescer:
                     call.turn.rows = max(call.turn.rows, rows)
                     call.done.set()
                 self._free = time.monotonic()
+        if self._device.type == "cpu":
+            free_cache(self._device)
 
     def _next(self) -> list[Call] | None:
         """The calls to predict together, as soon as waiting longer is not worth it; None when all jobs have gone."""
@@ -313,7 +316,7 @@ class Coalescer:
         memory = out_of_memory(error)
         if memory:
             with suppress(RuntimeError):  # a device in trouble says so at the next call, to the job whose call it is
-                free_cache(self.denoiser.device)
+                free_cache(self._device)
             rows, cells = (sum(getattr(call, name) for call in calls) for name in ("rows", "cells"))
             self._halved, self.most_cells = True, max(1, cells // 2)
             log.warning("out of memory with %d rows at once; going on with half", rows)

@@ -104,7 +104,7 @@ def load_components(model: ModelFile, dtype: torch.dtype, device: torch.device) 
     model.check()
     readers = [load_reader(model, part, dtype, device) for part in model.row.text_encoders]
     unet, vae = load_unet(model, dtype, device), load_vae(model, _vae_dtype(model, dtype, device), device)
-    if device.type == "cuda":
+    if device.type in ("cuda", "cpu"):  # a tenth faster on a processor, where convolutions otherwise turn it round
         unet, vae = (module.to(memory_format=torch.channels_last) for module in (unet, vae))
     return Components(
         model=model,
