@@ -7,8 +7,8 @@ no such layer, the maker's words have to do. The engine looks at every layer onc
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from toolkit.adapters import LoraUse
 from toolkit.errors import ModelError, RequestError
@@ -54,7 +54,7 @@ def check_bases(uses: Sequence[LoraUse], model: ModelFile, models: ModelIndex) -
     for number, use in enumerate(uses):
         file = find_lora(use.name, models)
         try:
-            made_for = _stranger(file, header_of(file.path), model)
+            made_for = _stranger(file, _seen(header_of(file.path)), model, _width_of(model))
         except ModelError as error:
             raise RequestError(f"loras.{number}.name", str(error)) from error
         if made_for:
@@ -65,12 +65,47 @@ def check_bases(uses: Sequence[LoraUse], model: ModelFile, models: ModelIndex) -
             )
 
 
-def _stranger(file: WeightsFile, header: Header, model: ModelFile) -> str | None:
-    """What a LoRA was made for, when that is seen to be something else than the model's family."""
+def misfits(models: ModelIndex) -> Callable[[WeightsFile, ModelFile], str]:
+    """What tells of a LoRA and a model what the LoRA was made for instead, "" when it fits, and of a damaged file so.
+
+    For all pairs at once: what tensors tell is kept beside the other facts of files, models are looked at once.
+    """
+    widths: dict[str, int | None] = {}
+
+    def misfit(file: WeightsFile, model: ModelFile) -> str:
+        if "error" in file.facts:
+            return "no model: the file is damaged"
+        if model.id not in widths:
+            widths[model.id] = _width_of(model)
+        stat = file.path.stat()
+        seen = models.memory.facts(f"{file.path}|reads", (stat.st_mtime_ns, stat.st_size), lambda: _seen_in(file))
+        return str(seen.get("error") or _stranger(file, seen, model, widths[model.id]) or "")
+
+    return misfit
+
+
+def _width_of(model: ModelFile) -> int | None:
+    return model.config("unet").get("cross_attention_dim")
+
+
+def _seen_in(file: WeightsFile) -> Mapping[str, Any]:
+    try:
+        return _seen(header_of(file.path))
+    except ModelError:
+        return {"error": "no model: the file is damaged"}
+
+
+def _seen(header: Header) -> Mapping[str, Any]:
+    """The family of another studio's models that the tensors tell, and the width of the text that they read."""
     other = other_family(header) or next((title for mark, title in _OTHERS.items() if header.mentions(mark)), None)
-    if other:
-        return other
-    width, own = _text_width(header), model.config("unet").get("cross_attention_dim")
+    return {"other": other, "width": _text_width(header)}
+
+
+def _stranger(file: WeightsFile, seen: Mapping[str, Any], model: ModelFile, own: int | None) -> str | None:
+    """What a LoRA was made for, when that is seen to be something else than the model's family."""
+    if seen["other"]:
+        return seen["other"]
+    width = seen["width"]
     if width is not None:
         base = _WIDTHS.get(width)
         return None if width == own else _with_width(base and FAMILIES[base].title, width, own, model)
