@@ -47,7 +47,7 @@ def measure(models: ModelIndex, model_id: str, dtype: str, runs: int | None = No
             for number in range(count):
                 jobs = jobs_of_all_modes(model.id, model.card, number + 1)
                 compared = Compared(components.unet)
-                compared.around = plain.around
+                compared.around, compared.before = plain.around, plain.before
                 components.coalescer = compared
                 together = crowd.run(list(jobs.values()))
                 components.coalescer = plain

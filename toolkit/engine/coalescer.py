@@ -70,6 +70,7 @@ class Call:
 
 
 Around = Callable[[Sequence[Call]], AbstractContextManager[Any]]
+Before = Callable[[Sequence[Inputs], Inputs], Inputs]
 
 
 class Turn:
@@ -130,7 +131,8 @@ class Coalescer:
     """One denoiser and the calls that wait for it.
 
     `around` holds factories of context managers that surround every joined call and see its parts: what changes the
-    denoiser for some rows only, such as LoRA, is switched there.
+    denoiser for some rows only, such as LoRA, is switched there. `before` holds functions of the parts' inputs and the
+    joined ones that return what the denoiser gets: what ControlNets add to some rows is computed there.
     """
 
     def __init__(self, denoiser: Any, most_rows: int | None = None) -> None:
@@ -139,6 +141,7 @@ class Coalescer:
         self.most_rows = most_rows or MOST_ROWS.get(self._device.type, 16)
         self.most_cells = MOST_CELLS.get(self._device.type, 2**16)
         self.around: list[Around] = []
+        self.before: list[Before] = []
         self.batches = self.calls = 0
         self._changed = threading.Condition()
         self._waiting: list[Call] = []
@@ -345,6 +348,8 @@ class Coalescer:
     def _forward(self, calls: list[Call]) -> list[torch.Tensor]:
         inputs = self.rules.join([call.inputs for call in calls]) if self.rules else calls[0].inputs
         self.batches, self.calls = self.batches + 1, self.calls + len(calls)
+        for before in self.before:
+            inputs = before([call.inputs for call in calls], inputs)
         with ExitStack() as surrounding:
             for around in self.around:
                 surrounding.enter_context(around(calls))

@@ -10,7 +10,8 @@ from typing import Any
 import diffusers
 import torch
 
-from toolkit.engine.adapters.control import ControlShelf
+from toolkit.engine.adapters.control import steered
+from toolkit.engine.adapters.control_nets import ControlShelf
 from toolkit.engine.adapters.embeddings import WordShelf
 from toolkit.engine.adapters.lora import LoraShelf
 from toolkit.engine.adapters.sets import LoraSwitch
@@ -50,6 +51,7 @@ class Components:
     def __post_init__(self) -> None:
         self.loras, self.controls, self.words = LoraShelf(self), ControlShelf(self), WordShelf(self)
         self.coalescer.around.append(LoraSwitch(self).around)
+        self.coalescer.before.append(steered)
 
     @property
     def family(self) -> Family:

@@ -119,8 +119,8 @@ class Drawer:
                 picture = preprocess(
                     plugins, use, picture, job.request, device=device, checkpoint=control.checkpoint
                 )  # fmt: skip
-            net, lock = components.controls.take(find_control(use.kind, self._models))
-            units.append(Unit(net, lock, picture, use.weight, use.start, use.end, use.resize))
+            net = components.controls.take(find_control(use.kind, self._models))
+            units.append(Unit(net, picture, use.weight, use.start, use.end, use.resize))
         return units
 
     def _patch(self, components: Components, request: GenerationRequest) -> tuple[Any, str | None]:

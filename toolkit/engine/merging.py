@@ -24,13 +24,15 @@ class Inputs:
     """One job's rows for a denoiser.
 
     `sample` is (rows, channels, height, width), `timestep` (rows,) in float32, `text` (rows, tokens, channels);
-    `others` are the keyword arguments that are not None.
+    `others` are the keyword arguments that are not None; `steering` is what ControlNets do to the rows, which is done
+    when the rows of all jobs are together.
     """
 
     sample: torch.Tensor
     timestep: torch.Tensor
     text: torch.Tensor
     others: Mapping[str, Any] = field(default_factory=dict)
+    steering: tuple[Any, ...] = ()
 
     @property
     def rows(self) -> int:
