@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import ModelError
@@ -16,6 +18,27 @@ from toolkit.weights import read_json
 
 if TYPE_CHECKING:
     from toolkit.model_files import WeightsFile
+    from toolkit.models import ModelIndex
+
+@dataclass(frozen=True, slots=True)
+class LoraCard:
+    """A LoRA as it is shown: what its header and the notes beside it say. `weight` is the recommended one.
+
+    `trigger` are words that the LoRA was trained with, `style` says that it gives a look and not a thing.
+    """
+
+    name: str
+    path: Path
+    title: str
+    description: str = ""
+    trigger: str = ""
+    negative: str = ""
+    weight: float = 1.0
+    style: bool = False
+    base: str = ""
+    licence: str = "unknown"
+    preview: Path | None = None
+
 
 CIVITAI = (".civitai.info", ".metadata.json")
 _LONGEST = 2000
@@ -31,6 +54,23 @@ def told(file: WeightsFile) -> dict[str, Any]:
     for ending in CIVITAI:
         found |= _civitai(_beside(file, ending))
     return found | _own(_beside(file, ".json"))
+
+
+def lora_card(file: WeightsFile) -> LoraCard:
+    """The card of one LoRA; reads the notes beside it."""
+    facts = told(file)
+    names = ("description", "trigger", "negative", "base", "licence")
+    texts = {name: str(facts[name]) for name in names if facts.get(name)}
+    title = str(facts.get("title") or file.name)
+    return LoraCard(
+        file.name, file.path, title, **texts, weight=float(facts.get("weight", 1.0)),
+        style=facts.get("style") is True, preview=file.preview,
+    )  # fmt: skip
+
+
+def lora_cards(models: ModelIndex) -> list[LoraCard]:
+    """All LoRAs of a studio that aren't damaged, by name."""
+    return [lora_card(file) for file in models.files("lora") if "error" not in file.facts]
 
 
 def _beside(file: WeightsFile, ending: str) -> Mapping[str, Any]:
@@ -60,7 +100,9 @@ def _civitai(plain: Mapping[str, Any]) -> dict[str, Any]:
     plain = plain.get("civitai") if isinstance(plain.get("civitai"), Mapping) else plain
     model, words = plain.get("model"), plain.get("trainedWords")
     words = [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
-    return _texts(
+    tags = model.get("tags") if isinstance(model, Mapping) else None
+    looks = {"style": True} if isinstance(tags, list) and "style" in tags else {}
+    return looks | _texts(
         {
             "title": model.get("name") if isinstance(model, Mapping) else None,
             "description": plain.get("description"), "trigger": ", ".join(words), "base": plain.get("baseModel"),

@@ -118,7 +118,7 @@ class Studio:
         self.plugins = plugins or Plugins(folder, given=self.settings.plugins, safe=self.settings.safe_mode)
         self.plugins.places = self.models.folders
         self.styles = self._all_styles()
-        self.plugins.add_listener(self._plugins_changed)
+        self.plugins.add_listener(self.read_styles)
         self._plugin_events = PluginEvents(self.plugins)
         self._database = Database(folder / "limner.db")
         self.gallery = Gallery(folder / "pictures", self._database, self.plugins)
@@ -253,9 +253,10 @@ class Studio:
         self._plugin_events.tell(event)
 
     def _all_styles(self) -> StyleLibrary:
-        return all_styles(Path(self.settings.data), self.plugins.registry.styles())
+        return all_styles(Path(self.settings.data), self.plugins.styles(self.models))
 
-    def _plugins_changed(self) -> None:
+    def read_styles(self) -> None:
+        """Look again for styles: files of presets and LoRAs may have come since."""
         self.styles = self._all_styles()
 
     def _remember(self, row: QueuedJob | None) -> Job:

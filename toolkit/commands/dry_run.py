@@ -27,7 +27,7 @@ def resolved(request: GenerationRequest, settings: Settings, args: argparse.Name
 
     plugins = Plugins(settings.data, given=settings.plugins, safe=settings.safe_mode)
     models, inputs = ModelIndex.of(settings), InputPictures(settings.data / "inputs")
-    styles = all_styles(settings.data, plugins.registry.styles())
+    styles = all_styles(settings.data, plugins.styles(models))
 
     def prepared(one: GenerationRequest) -> GenerationRequest:
         return prepare(one, models, styles, plugins=plugins, pictures=inputs)

@@ -14,7 +14,7 @@ Registering must be quick: torch and the like are imported inside the callables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     )
     from toolkit.plugins.params import Param
     from toolkit.request import GenerationRequest
+    from toolkit.sidecars import LoraCard
     from toolkit.styles import Style
 
 PROJECT = "limner"
@@ -49,10 +50,11 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def register_styles() -> Iterable[Style]:
+def register_styles(loras: Sequence[LoraCard]) -> Iterable[Style]:
     """Collect. Looks for the style picker, by words around the prompt.
 
-    A folder `styles` with TOML files beside the manifest does the same without code.
+    A folder `styles` with TOML files beside the manifest does the same without code. `loras` are the LoRAs that are
+    there; an implementation that names them is asked again whenever they are looked at, at its loading with none.
 
         @hookimpl
         def register_styles():

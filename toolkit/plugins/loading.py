@@ -9,10 +9,10 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -35,6 +35,9 @@ from toolkit.styles import ID as STYLE_ID
 from toolkit.styles import Style, StyleLibrary
 
 SUFFIX = re.compile(r"[a-z0-9]{1,8}")
+if TYPE_CHECKING:
+    from toolkit.sidecars import LoraCard
+
 REGISTERS: Mapping[str, tuple[type, ...]] = {
     "register_styles": (Style,),
     "register_prompt_transforms": (PromptTransform,),
@@ -151,12 +154,18 @@ def _given(manager: pluggy.PluginManager, name: str) -> Given:
     for hook, kinds in REGISTERS.items():
         for implementation in _implementations(manager, hook, name):
             # list() inside: a generator that raises halfway gives nothing.
-            given[hook] = [_checked(one, kinds, hook) for one in list(implementation.function() or ())]
+            nothing = [()] * len(implementation.argnames)
+            given[hook] = [_checked(one, kinds, hook) for one in list(implementation.function(*nothing) or ())]
     for hook in set(KINDS) - set(REGISTERS):
         for implementation in _implementations(manager, hook, name):
             if inspect.iscoroutinefunction(implementation.function):
                 raise PluginError(f"{hook} is async; hooks are ordinary functions.")
     return given
+
+
+def styles_of(implementation: pluggy.HookImpl, loras: Sequence[LoraCard]) -> list[Style]:
+    """What `register_styles` gives for the LoRAs that are there, checked; raises whatever it raises."""
+    return [_checked(one, (Style,), "register_styles") for one in list(implementation.function(loras) or ())]
 
 
 def _implementations(manager: pluggy.PluginManager, hook: str, name: str) -> list[pluggy.HookImpl]:

@@ -6,13 +6,14 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import PluginError
 from toolkit.plugins import discovery
 from toolkit.plugins.choices import FILE as CHOICES
 from toolkit.plugins.choices import Choices
-from toolkit.plugins.guard import Guard
+from toolkit.plugins.guard import MISSING, Guard
+from toolkit.plugins.loading import styles_of
 from toolkit.plugins.lock import FILE as LOCK
 from toolkit.plugins.lock import Lock, fingerprint
 from toolkit.plugins.manifest import Manifest, read_manifest
@@ -21,6 +22,11 @@ from toolkit.plugins.registry import Registry
 from toolkit.plugins.states import Plugin, Source, State
 from toolkit.plugins.watchdog import FILE as TRIED
 from toolkit.plugins.watchdog import Tried, try_all
+from toolkit.sidecars import lora_cards
+
+if TYPE_CHECKING:
+    from toolkit.models import ModelIndex
+    from toolkit.styles import Style
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "plugins"
@@ -82,6 +88,17 @@ class Plugins:
     def rewrites(self) -> bool:
         """Whether any plugin may change a request's words before it is queued."""
         return bool(self.registry.transforms() or self.registry.implementations("prepare_request"))
+
+    def styles(self, models: ModelIndex) -> list[Style]:
+        """Every style of every plugin; those made of LoRAs are asked for anew, for the files that are there now."""
+        found = {style.id: style for style in self.registry.styles()}
+        asking = [one for one in self.registry.implementations("register_styles") if one[1].argnames]
+        loras = lora_cards(models) if asking else []
+        for plugin, implementation in asking:
+            answer = self.guard.call(plugin, styles_of, implementation, loras)
+            for style in answer if answer is not MISSING else ():
+                found.setdefault(style.id, style)
+        return list(found.values())
 
     def get(self, name: str) -> Plugin:
         """The plugin of a name; PluginError that names the others when there is none."""

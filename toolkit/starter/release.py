@@ -48,6 +48,7 @@ def card_styles() -> dict[str, dict[str, float]]:
         card = _lora_card(f"Limner starter {look}", f"{LOOK_NOTES[look].capitalize()}.", "styles") | {
             "activation text": "",
             "preferred weight": 1.0,
+            "style": True,
             "weights": [0.0, 1.2],
             "naming": "kohya" if look in KOHYA else "diffusers",
             "notes": "Needs no word in the prompt. Weight 0 to 1.2; half-way it is between the flat look and its own.",
