@@ -172,3 +172,45 @@ def edges(image):
 
     found = cv2.Canny(image.astype(np.uint8), 100, 200)
     return cv2.dilate(found, np.ones((5, 5), np.uint8)) > 0
+
+
+def test_one_call_of_a_net_serves_the_rows_of_all_jobs_and_each_gets_its_own(net):
+    from copy import deepcopy
+
+    from toolkit.engine.adapters.control import Steering, steered
+    from toolkit.engine.adapters.control_nets import Net
+    from toolkit.engine.merging import Inputs, UNetRules
+
+    torch.manual_seed(5)
+    model = deepcopy(net)
+    pictures = [torch.rand(1, 3, 256, 256) for _ in range(2)]
+    own = Net(model)
+    hints = [own.hint(picture) for picture in pictures]
+    model.controlnet_cond_embedding.forward = lambda hint: hint
+    calls = []
+    model.register_forward_hook(lambda *_: calls.append(1))
+    steering = [(Steering(own, hints[0], 0.7),), (), (Steering(own, hints[1], 0.3), Steering(own, hints[0], 0.5))]
+    parts = [
+        Inputs(torch.randn(rows, 4, 32, 32), torch.full((rows,), 300.0 * rows), torch.randn(rows, 77, 128), {}, one)
+        for rows, one in zip((2, 1, 2), steering, strict=True)
+    ]
+    with torch.no_grad():
+        together = steered(parts, UNetRules().join(parts))
+        assert len(calls) == 1
+        first = 0
+        for part in parts:
+            expected = None
+            for one in part.steering:
+                picture = pictures[0 if one.hint is hints[0] else 1].expand(part.rows, -1, -1, -1)
+                down, middle = net(
+                    part.sample, part.timestep, part.text, picture, conditioning_scale=one.weight, return_dict=False
+                )  # fmt: skip
+                added = [*down, middle]
+                expected = added if expected is None else [a + b for a, b in zip(expected, added, strict=True)]
+            found = (*together.others["down_block_additional_residuals"],
+                     together.others["mid_block_additional_residual"])  # fmt: skip
+            for place, residual in enumerate(found):
+                rows = residual[first : first + part.rows]
+                wanted = expected[place] if expected else torch.zeros_like(rows)
+                assert (rows - wanted).abs().max() <= 1e-5 * max(1.0, wanted.abs().max().item())
+            first += part.rows

@@ -86,6 +86,8 @@ class ControlShelf:
         layers = net.controlnet_cond_embedding
         layers.forward = lambda hint: hint  # the picture has been through them once, before the first step
         net = net.to(components.device, components.dtype).eval().requires_grad_(False)
+        if components.device.type in ("cuda", "cpu"):  # as the denoiser itself
+            net = net.to(memory_format=torch.channels_last)
         return Net(net, bgr=config.get(_ORDER) == "bgr")
 
 
