@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from toolkit.engine.adapters.layers import Layer
-from toolkit.engine.adapters.naming import Place, grouped, is_for_text, modules_by_name, renamed
+from toolkit.engine.adapters.naming import Place, grouped, is_for_text, modules_by_name
 from toolkit.errors import ModelError
 from toolkit.model_files import WeightsFile
 from toolkit.weights import short
@@ -75,17 +75,17 @@ class LoraShelf:
             )
         if self._named is None:
             self._named = modules_by_name(self._components)
-        names = renamed(layers, self._components.unet.config)
-        unknown = [name for name in layers if names[name] not in self._named]
+        unknown = [name for name in layers if name not in self._named]
         if unknown:
             raise ModelError(self._stranger(file, unknown, len(layers)))
-        return Lora(file.name, {self._named[names[name]]: self._fitting(file, name, names[name], parts)
-                                for name, parts in layers.items()})  # fmt: skip
+        return Lora(
+            file.name, {self._named[name]: self._fitting(file, name, parts) for name, parts in layers.items()}
+        )  # fmt: skip
 
-    def _fitting(self, file: WeightsFile, name: str, own: str, parts: Mapping[str, torch.Tensor]) -> Layer:
+    def _fitting(self, file: WeightsFile, name: str, parts: Mapping[str, torch.Tensor]) -> Layer:
         """The layer, once its change has been seen to have the shape of the module's weight."""
         layer = Layer({part: tensor.float() for part, tensor in parts.items()})
-        weight = module_of(self._components, self._named[own]).weight
+        weight = module_of(self._components, self._named[name]).weight
         try:
             if layer.delta(weight.shape).isfinite().all():
                 return layer

@@ -1,17 +1,17 @@
 """The names under which trainers write a layer's adapter, and the module of a loaded model that each one means.
 
 Three vocabularies: kohya's `lora_unet_down_blocks_0_…_to_q.lora_down.weight`, peft's `unet.down_blocks.0.….to_q.lora_A.
-weight` and diffusers' older `unet.….to_q.lora.down.weight`. LyCORIS adds parts of its own to kohya's.
+weight` and diffusers' older `unet.….to_q.lora.down.weight`; the first also with the blocks numbered as in the first
+implementation (`lora_unet_input_blocks_4_1_…`). LyCORIS adds parts of its own to kohya's.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
-from diffusers.loaders.lora_conversion_utils import _maybe_map_sgm_blocks_to_diffusers
 
 # What stands behind a layer's name, and what it is called here.
 PARTS: Mapping[str, str] = {
@@ -25,6 +25,17 @@ PARTS: Mapping[str, str] = {
         "lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2",
     )},
 }  # fmt: skip
+# What the layers of the denoiser are called in its first implementation.
+_WHOLE: Mapping[str, str] = {
+    "conv_in": "input_blocks.0.0", "conv_out": "out.2",
+    "time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2",
+    "add_embedding.linear_1": "label_emb.0.0", "add_embedding.linear_2": "label_emb.0.2",
+}  # fmt: skip
+_RESNET: Mapping[str, str] = {
+    "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1", "conv2": "out_layers.3",
+    "conv_shortcut": "skip_connection",
+}  # fmt: skip
+_PLACE = re.compile(r"(down_blocks|mid_block|up_blocks)(?:\.(\d+))?\.(\w+)\.(\d+)\.(.+)")
 _OLD_ATTENTION = re.compile(r"\.processor\.(to_[qkv]|to_out)_lora\.(down|up)\.weight$")
 _KOHYA_TEXT = re.compile(r"lora_te[12]?_")
 
@@ -48,9 +59,15 @@ def grouped(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, dict[str, to
 def modules_by_name(components: Any) -> dict[str, Place]:
     """Every name that a layer of the denoiser and of the text encoders has in any vocabulary → (component, module)."""
     named: dict[str, Place] = {}
-    for path in _layers(components.unet):
-        named[f"unet.{path}"] = named["lora_unet_" + path.replace(".", "_")] = ("unet", path)
-        named[f"base_model.model.{path}"] = ("unet", path)
+    paths = _layers(components.unet)
+    attended = {int(path.split(".")[1]) for path in paths if path.startswith("up_blocks.") and ".attentions." in path}
+    for path in paths:
+        place = ("unet", path)
+        named[f"unet.{path}"] = named["lora_unet_" + path.replace(".", "_")] = place
+        named[f"base_model.model.{path}"] = place
+        original = original_path(path, components.unet.config.layers_per_block, attended)
+        if original is not None:
+            named["lora_unet_" + original.replace(".", "_")] = named[f"diffusion_model.{original}"] = place
     encoders = [reader.encoder for reader in components.text.readers]
     for number, encoder in enumerate(encoders):
         for path in _layers(encoder):
@@ -63,20 +80,28 @@ def modules_by_name(components: Any) -> dict[str, Place]:
     return named
 
 
-def renamed(names: Iterable[str], unet_config: Any) -> dict[str, str]:
-    """Layer names as they are → as diffusers numbers blocks; SDXL trainers use the numbering of the original code."""
-    names = list(names)
-    if not any("input_blocks" in name or "output_blocks" in name for name in names):
-        return {name: name for name in names}
-    found = {}
-    for name in names:
-        if not name.startswith("lora_unet_") or not re.search(r"(input|output|middle)_block", name):
-            found[name] = name
-            continue
-        # diffusers maps whole files at once; one layer at a time tells which new name belongs to which.
-        mapped = _maybe_map_sgm_blocks_to_diffusers({name + ".alpha": torch.zeros(1)}, unet_config)
-        found[name] = next(iter(mapped)).removesuffix(".alpha")
-    return found
+def original_path(path: str, per_level: int, attended: Collection[int]) -> str | None:
+    """What the first implementation calls a layer of the denoiser; SDXL's trainers use its numbering of blocks.
+
+    `per_level` are the resnets of a level on the way down, `attended` the levels of the way up that have attention.
+    """
+    if path in _WHOLE:
+        return _WHOLE[path]
+    found = _PLACE.fullmatch(path)
+    if found is None:
+        return None
+    way, level, kind, number, rest = found.groups()
+    first, inner = int(kind == "attentions"), _RESNET.get(rest, rest)
+    if way == "mid_block":
+        return f"middle_block.{1 if first else 2 * int(number)}.{inner}"
+    step = (per_level + 1) * int(level)
+    if kind == "downsamplers":
+        return f"input_blocks.{step + per_level + 1}.0.op"
+    if kind == "upsamplers":
+        return f"output_blocks.{step + per_level}.{2 if int(level) in attended else 1}.conv"
+    if way == "down_blocks":
+        return f"input_blocks.{step + 1 + int(number)}.{first}.{inner}"
+    return f"output_blocks.{step + int(number)}.{first}.{inner}"
 
 
 def is_for_text(name: str) -> bool:
