@@ -63,6 +63,10 @@ class Dispatcher:
                 return
         self._engine.cancel(job_id)
 
+    def skip(self, job_id: str, picture: int | None) -> None:
+        """Give up one picture of a job that runs; nothing happens to one that doesn't."""
+        self._engine.skip(job_id, picture)
+
     @property
     def failure(self) -> str | None:
         """Why the engine is not started again any more; None while it is."""
@@ -169,12 +173,15 @@ class Dispatcher:
         return JobEvent(
             event.job_id, event.state, phase=event.phase, step=event.step, steps=event.steps,
             previews=event.previews, note=event.note or self._notes.get(event.job_id), seconds=event.seconds,
+            skipped=event.skipped,
         )  # fmt: skip
 
     def _save(self, job: QueuedJob, event: EngineEvent) -> tuple[GeneratedImage, ...]:
         saved = []
-        for index, picture in enumerate(event.pictures):
-            if event.withheld and event.withheld[index]:
+        kept = [index for index in range(job.request.count) if index not in event.skipped]
+        withheld = event.withheld or ("",) * len(kept)
+        for index, picture, reason in zip(kept, event.pictures, withheld, strict=True):
+            if reason:
                 continue
             image = Image.frombytes(picture.mode, (picture.width, picture.height), picture.rgb)
             request = job.request.picture(index)
@@ -225,11 +232,14 @@ class Dispatcher:
 
 
 def _note(event: EngineEvent) -> str | None:
+    sentences = [event.note] if event.note else []
+    if event.pictures and event.skipped:
+        number, of = len(event.skipped), len(event.skipped) + len(event.pictures)
+        sentences.append(f"{number} of {of} pictures {'was' if number == 1 else 'were'} skipped.")
     reasons = [reason for reason in event.withheld if reason]
-    if not reasons:
-        return event.note
-    kept_back = f"{len(reasons)} of {len(event.withheld)} pictures were withheld: {reasons[0]}."
-    return f"{event.note} {kept_back}" if event.note else kept_back
+    if reasons:
+        sentences.append(f"{len(reasons)} of {len(event.withheld)} pictures were withheld: {reasons[0]}.")
+    return " ".join(sentences) or None
 
 
 def check_space(gallery: Gallery, pixels: int, count: int) -> None:

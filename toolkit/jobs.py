@@ -60,7 +60,8 @@ class JobEvent:
 
     `phase` is "queued", "loading", "encoding", "denoising", "decoding" or "saving"; `step` of `steps` counts
     denoising steps; `place` is the number of jobs that run before this one; `previews` are small JPEG files, one
-    per picture (empty when there is nothing new to see); `seconds` are the times the phases took;
+    per picture (none when there is nothing new to see, empty bytes for a picture without one); `skipped` are the
+    indices of pictures that were given up; `seconds` are the times the phases took;
     `note` is a sentence about something unusual that the person should know ("the engine was restarted").
     """
 
@@ -75,3 +76,4 @@ class JobEvent:
     error: str | None = None
     note: str | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
+    skipped: tuple[int, ...] = ()

@@ -83,6 +83,10 @@ class Job:
         """Stop within one denoising step; does nothing once the job has ended."""
         self._studio._cancel(self)
 
+    def skip(self, picture: int | None = None) -> None:
+        """Give up one picture within a step, by its index, else the first that is being drawn; the others go on."""
+        self._studio._dispatcher.skip(self.id, picture)
+
     def _tell(self, event: JobEvent) -> None:
         with self._changed:
             if self._event.state.ended and self._event.state is not JobState.INTERRUPTED:

@@ -111,6 +111,40 @@ def test_cancel_stops_within_one_step(engine, listener, tiny_request):
     assert listener.draw(engine, tiny_request, "after").state is JobState.FINISHED
 
 
+def test_skip_gives_up_one_picture_within_a_step_and_draws_the_others_as_ever(engine, listener, tiny_request):
+    asked = tiny_request.with_(steps=120, count=3, size=Size(128, 128))
+    whole = listener.draw(engine, asked, "whole")
+    engine.submit(EngineJob("less", asked))
+    listener.wait_for(lambda: any(event.step >= 3 for event in listener.of("less")))
+    engine.skip("less", 1)
+    listener.wait_for(lambda: listener.of("less")[-1].skipped == (1,))
+    end = listener.end_of("less")
+
+    assert end.state is JobState.FINISHED, end.error
+    assert end.skipped == (1,)
+    assert len(end.pictures) == 2
+    for mine, theirs in zip(end.pictures, (whole.pictures[0], whole.pictures[2]), strict=True):
+        assert max(abs(a - b) for a, b in zip(mine.rgb, theirs.rgb, strict=True)) <= 1
+    shown = [event.previews for event in listener.of("less") if event.previews and event.skipped]
+    assert shown and all(previews[1] == b"" and previews[0] and previews[2] for previews in shown)
+    engine.skip("less")
+    engine.skip("nobody", 0)
+
+
+def test_a_job_without_any_picture_left_ends_at_once_as_cancelled(engine, listener, tiny_request):
+    engine.submit(EngineJob("none", tiny_request.with_(steps=500, count=2, size=Size(128, 128))))
+    listener.wait_for(lambda: any(event.step >= 3 for event in listener.of("none")))
+    engine.skip("none")
+    listener.wait_for(lambda: listener.of("none")[-1].skipped == (0,))
+    engine.skip("none")
+    end = listener.end_of("none")
+
+    assert end.state is JobState.CANCELLED
+    assert end.step < 500
+    assert not end.pictures
+    assert listener.draw(engine, tiny_request, "after").state is JobState.FINISHED
+
+
 def test_as_many_jobs_as_there_are_seats_run_at_once_and_draw_what_each_draws_alone(engine, listener, tiny_request):
     samplers = ("ddim", "euler", "dpmpp_2m", "euler_a")
     asked = {

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from toolkit.engine.protocol import EngineEvent, EngineJob, OnEvent, Picture
+from toolkit.engine.skips import Skips
 from toolkit.errors import Cancelled
 from toolkit.jobs import JobState
 
@@ -22,12 +23,16 @@ _STEPS_REMEMBERED = 50
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What drawing a job gave: the pictures in the order of their seeds, and facts for their metadata."""
+    """What drawing a job gave: the pictures in the order of their seeds, and facts for their metadata.
+
+    `indices` says which pictures of the request they are; empty means all of them.
+    """
 
     pictures: tuple[Picture, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
     note: str | None = None
     withheld: tuple[str, ...] = ()
+    indices: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +56,14 @@ class Control:
         self.job = job
         self.stopped = threading.Event()
         self.stalled: str | None = None
+        self.skips = Skips(job.request.count)
         self.seconds: dict[str, float] = {}
         self.steps = job.request.sampling.steps or 20
         self._on_event = on_event
         self._began = self._since = self._stepped = time.perf_counter()
         self._phase = ""
         self._step = 0
+        self._previews = [b""] * job.request.count
         self._lengths: deque[float] = deque(maxlen=_STEPS_REMEMBERED)
         self._sign = time.monotonic()
         self._speaking = threading.Lock()
@@ -87,14 +94,22 @@ class Control:
         self.steps = self._step + steps_left
 
     def step(self, previews: tuple[bytes, ...] = ()) -> None:
-        """Say that one more denoising step is done."""
+        """Say that one more denoising step is done; `previews` are of the pictures that are being drawn, or none."""
         now = time.perf_counter()
         self._lengths.append(now - self._stepped)
         self._stepped = now
         self._step += 1
         self.alive()
-        self._tell(previews)
+        self._tell(self._shown(previews))
         self.checkpoint()
+
+    def _shown(self, news: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """The newest preview of each picture of the job, empty for one that has none or was given up."""
+        if not news:
+            return ()
+        for index, preview in zip(self.skips.drawing, news, strict=True):
+            self._previews[index] = preview
+        return tuple(b"" if index in self.skips.skipped else one for index, one in enumerate(self._previews))
 
     def clock(self) -> dict[str, float]:
         """The seconds of each phase so far, and of all together."""
@@ -130,8 +145,9 @@ class Control:
         if drawn is None:
             self._on_event(replace(event, error=error))
         else:
+            gone = set(range(self.job.request.count)) - set(drawn.indices) if drawn.indices else ()
             said = {"facts": drawn.facts, "note": drawn.note, "withheld": drawn.withheld}
-            self._on_event(replace(event, pictures=drawn.pictures, **said))
+            self._on_event(replace(event, pictures=drawn.pictures, skipped=tuple(sorted(gone)), **said))
         return True
 
     def mute(self) -> None:
@@ -143,6 +159,8 @@ class Control:
         if self._ended:
             raise Cancelled("The job was given up.")
         seconds = {name: round(value, 4) for name, value in self.seconds.items()}
-        self._on_event(
-            EngineEvent(self.job.id, JobState.RUNNING, self._phase, self._step, self.steps, previews, seconds=seconds)
-        )
+        event = EngineEvent(
+            self.job.id, JobState.RUNNING, self._phase, self._step, self.steps, previews, seconds=seconds,
+            skipped=self.skips.skipped,
+        )  # fmt: skip
+        self._on_event(event)

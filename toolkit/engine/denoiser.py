@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from toolkit.engine.coalescer import Patch, Turn
-from toolkit.engine.merging import Inputs
+from toolkit.engine.merging import Inputs, rows_of
+from toolkit.engine.skips import Skips
 
 Predict = Callable[[Inputs], torch.Tensor]
 Transform = Callable[[Predict, Inputs], torch.Tensor]
@@ -72,6 +73,25 @@ class Seat(torch.nn.Module):
         )
         progress = min(1.0, self._done / self._calls) if self._calls else 0.0
         return self._turn.predict(cast, self._patch, self._patch_key, self._adapters, progress)
+
+
+def unskipped(skips: Skips) -> Transform:
+    """Leave the rows of pictures that were given up out of the calls; what stands in their place is never looked at."""
+    pictures = tuple(skips.drawing)
+
+    def transform(predict: Predict, inputs: Inputs) -> torch.Tensor:
+        wanted = skips.left(pictures)
+        if len(wanted) == len(pictures):
+            return predict(inputs)
+        skips.check()
+        copies = range(0, inputs.rows, len(pictures))  # with guidance each picture has a row more
+        rows = [copy + pictures.index(picture) for copy in copies for picture in wanted]
+        predicted = predict(rows_of(inputs, rows))
+        whole = predicted.new_zeros((inputs.rows, *predicted.shape[1:]))
+        whole[rows] = predicted
+        return whole
+
+    return transform
 
 
 def _detour(transform: Transform, rest: Predict) -> Predict:

@@ -17,7 +17,7 @@ from toolkit.engine.adapters.control import Unit, controlled
 from toolkit.engine.adapters.sets import LoraSet, Use, reading
 from toolkit.engine.beginnings import Beginning, begin, enlarged, enlarged_latents, unpacked
 from toolkit.engine.components import Components
-from toolkit.engine.denoiser import Seat
+from toolkit.engine.denoiser import Seat, unskipped
 from toolkit.engine.device import dtype_name
 from toolkit.engine.guidance import rescaled
 from toolkit.engine.manager import PipelineManager
@@ -25,6 +25,7 @@ from toolkit.engine.passes import Drawing, in_batches
 from toolkit.engine.protocol import EngineJob, Picture
 from toolkit.engine.runner import Control, Drawn
 from toolkit.engine.tiling import tiled
+from toolkit.errors import Cancelled
 from toolkit.geometry import Size
 from toolkit.loras import find_lora
 from toolkit.models import ModelIndex
@@ -55,7 +56,7 @@ class Drawer:
         model = self._models.find(request.model)
         with self._manager.lease(model) as components, torch.no_grad():
             drawing = self._drawing(components, job, control)
-            found = list(_pictures(drawing, job.pictures))
+            kept, found = _pictures(drawing, job.pictures)
         facts = {
             "engine": self._engine,
             "device": components.device.type,
@@ -72,7 +73,8 @@ class Drawer:
         if alone := components.coalescer.alone(job.exact):
             facts["alone"] = alone
         notes = [note for _, note, _ in found if note]
-        return Drawn(tuple(picture for picture, _, _ in found), {**facts, **own}, notes[0] if notes else None)
+        pictures = tuple(picture for picture, _, _ in found)
+        return Drawn(pictures, {**facts, **own}, notes[0] if notes else None, indices=tuple(kept))
 
     def _as_it_is(self, job: EngineJob) -> Drawn:
         picture = _packed(unpacked(job.pictures[job.request.start.image]))
@@ -94,7 +96,7 @@ class Drawer:
 
         def seat(turn: Any, calls: int, start: Beginning) -> Seat:
             steering = (controlled(units, start.size, calls, start.window),) if units else ()
-            transforms = (*rescaling, *steering)
+            transforms = (unskipped(control.skips), *rescaling, *steering)
             return Seat(
                 turn, components.unet, patch=patch, patch_key=key, transforms=transforms, adapters=loras, calls=calls
             )  # fmt: skip
@@ -138,8 +140,11 @@ class Drawer:
         return patch, json.dumps([request.tile, request.extras if asked is not None else {}], sort_keys=True)
 
 
-def _pictures(drawing: Drawing, inputs: Mapping[str, bytes]) -> Iterator[tuple[Picture, str | None, Mapping[str, Any]]]:
-    """Each picture, decoded and set back into what it began with; a sentence about it or None, facts about it."""
+Found = tuple[Picture, str | None, Mapping[str, Any]]
+
+
+def _pictures(drawing: Drawing, inputs: Mapping[str, bytes]) -> tuple[list[int], list[Found]]:
+    """The wanted pictures' indices, and each decoded and set back into what it began with, with a note and facts."""
     request, components, control = drawing.request, drawing.components, drawing.control
     beginning = begin(components, request, inputs)
     later = 0
@@ -148,18 +153,23 @@ def _pictures(drawing: Drawing, inputs: Mapping[str, bytes]) -> Iterator[tuple[P
         again = drawing.calls(_refining_steps(request), larger.strength)
         later = again * -(-request.count // drawing.at_once(larger.size, request.count))
     steps = request.sampling.steps
-    latents = [one for _, one in in_batches(drawing, lambda _: beginning, request.count, steps, later)]
+    latents = dict(in_batches(drawing, lambda _: beginning, range(request.count), steps, later))
     if request.refine is not None:
         latents = _refined(drawing, latents)
     control.phase("decoding")
-    for one in latents:
+    kept = control.skips.settle(latents)
+    if not kept:
+        raise Cancelled("Every picture of the job was skipped.")
+    found = []
+    for index in kept:
         control.checkpoint()
-        picture, note = components.decoder.decode(one, request.tile)
+        picture, note = components.decoder.decode(latents[index], request.tile)
         image, facts = beginning.back(_unpacked(picture))
-        yield _packed(image), note, facts
+        found.append((_packed(image), note, facts))
+    return kept, found
 
 
-def _refined(drawing: Drawing, latents: list[torch.Tensor]) -> list[torch.Tensor]:
+def _refined(drawing: Drawing, latents: Mapping[int, torch.Tensor]) -> dict[int, torch.Tensor]:
     """The second pass over each picture, at its larger size."""
     request, components, refine = drawing.request, drawing.components, drawing.request.refine
     size = refined_size(request)
@@ -176,7 +186,7 @@ def _refined(drawing: Drawing, latents: list[torch.Tensor]) -> list[torch.Tensor
     def remembered(index: int) -> Beginning:
         return beginnings.get(index) or beginnings.setdefault(index, begin_again(index))
 
-    return [one for _, one in in_batches(drawing, remembered, request.count, _refining_steps(request))]
+    return dict(in_batches(drawing, remembered, latents, _refining_steps(request)))
 
 
 def refined_size(request: GenerationRequest) -> Size:

@@ -23,7 +23,7 @@ def finish_all(
     """The same pictures finished and reviewed; one that is withheld leaves an empty picture and its reason."""
     pictures, withheld, notes = [], [], [drawn.note] if drawn.note else []
     device = str(drawn.facts.get("device", "cpu"))
-    for index, picture in enumerate(drawn.pictures):
+    for index, picture in zip(drawn.indices or range(request.count), drawn.pictures, strict=True):
         checkpoint()
         own = request.picture(index)
         image = Image.frombytes(picture.mode, (picture.width, picture.height), picture.rgb)

@@ -65,6 +65,9 @@ class InlineEngine:
     def cancel(self, job_id: str) -> None:
         self._runner.cancel(job_id)
 
+    def skip(self, job_id: str, picture: int | None = None) -> None:
+        self._runner.skip(job_id, picture)
+
     def warm(self, model: str) -> None:
         threading.Thread(target=self._warm, args=(model,), name="warm", daemon=True).start()
 

@@ -87,20 +87,26 @@ class UNetRules:
         )
 
     def cut(self, inputs: Inputs, first: int, last: int) -> Inputs:
-        def part(value: Any) -> Any:
-            if isinstance(value, torch.Tensor):
-                return value[first:last]
-            if isinstance(value, Mapping):
-                return {name: part(one) for name, one in value.items()}
-            return tuple(part(one) for one in value)
+        return rows_of(inputs, slice(first, last))
 
-        return replace(
-            inputs,
-            sample=part(inputs.sample),
-            timestep=part(inputs.timestep),
-            text=part(inputs.text),
-            others={name: part(value) for name, value in inputs.others.items()},
-        )
+
+def rows_of(inputs: Inputs, which: slice | list[int]) -> Inputs:
+    """Some rows of a denoiser's inputs as inputs of their own."""
+
+    def part(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return value[which]
+        if isinstance(value, Mapping):
+            return {name: part(one) for name, one in value.items()}
+        return tuple(part(one) for one in value)
+
+    return replace(
+        inputs,
+        sample=part(inputs.sample),
+        timestep=part(inputs.timestep),
+        text=part(inputs.text),
+        others={name: part(value) for name, value in inputs.others.items()},
+    )
 
 
 def rules_for(denoiser: Any) -> Rules | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from toolkit.engine.device import free_cache, out_of_memory
 from toolkit.engine.noise import first_noise, generators_for
 from toolkit.engine.previews import Previewer, Watched
 from toolkit.engine.runner import Control
+from toolkit.engine.skips import AllSkipped
 from toolkit.errors import EngineError
 from toolkit.geometry import Size
 from toolkit.request import GenerationRequest
@@ -59,35 +60,41 @@ class Drawing:
 
 
 def in_batches(
-    drawing: Drawing, begin: Callable[[int], Beginning], number: int, steps: int, later: int = 0
+    drawing: Drawing, begin: Callable[[int], Beginning], pictures: Iterable[int], steps: int, later: int = 0
 ) -> Iterator[tuple[int, torch.Tensor]]:
-    """Yield (index, latents (1, channels, height, width)) of `number` pictures, fewer at once when memory runs out.
+    """Yield (index, latents (1, channels, height, width)) of `pictures`, fewer at once when memory runs out.
 
     `begin(index)` is a picture's beginning; pictures drawn together share their size. `later` are the calls of passes
-    still to come.
+    still to come. Pictures that are given up meanwhile don't come.
     """
-    done, at_once = 0, drawing.at_once(begin(0).size, number)
-    while done < number:
-        batch = min(at_once, number - done)
-        beginnings = [begin(done + index) for index in range(batch)]
+    skips = drawing.control.skips
+    left, at_once = list(pictures), 0
+    while left := skips.left(left):
+        at_once = at_once or drawing.at_once(begin(left[0]).size, len(left))
+        together = [index for place, index in enumerate(left[:at_once]) if index == left[0] + place]
+        beginnings = [begin(index) for index in together]
         calls = drawing.calls(steps, beginnings[0].strength)
-        drawing.control.plan(calls * -(-(number - done) // at_once) + later)
+        drawing.control.plan(calls * -(-len(left) // at_once) + later)
+        skips.drawing = together
         try:
-            drawn = denoise(drawing, beginnings, done, steps)
+            drawn = denoise(drawing, beginnings, together[0], steps)
+        except AllSkipped:
+            continue
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
             free_cache(drawing.components.device)
-            if batch == 1:
+            if len(together) == 1:
                 size = beginnings[0].size
                 raise EngineError(
                     f"There is not enough memory for {size} with this model. Try a smaller size."
                 ) from error
-            at_once = batch // 2
-            log.warning("out of memory with %d pictures at once; going on with %d", batch, at_once)
+            at_once = len(together) // 2
+            log.warning("out of memory with %d pictures at once; going on with %d", len(together), at_once)
             continue
-        yield from ((done + index, one[None]) for index, one in enumerate(drawn))
-        done += batch
+        left = left[len(together) :]
+        wanted = skips.left(together)
+        yield from ((index, one[None]) for index, one in zip(together, drawn, strict=True) if index in wanted)
 
 
 def denoise(drawing: Drawing, beginnings: list[Beginning], first: int, steps: int) -> torch.Tensor:
@@ -104,6 +111,7 @@ def denoise(drawing: Drawing, beginnings: list[Beginning], first: int, steps: in
 
     def after_step(_: Any, step: int, __: Any, values: dict[str, Any]) -> dict[str, Any]:
         drawing.control.step(previewer.make(watched.estimate, step + 1))
+        drawing.control.skips.check()
         return values
 
     drawing.control.phase("denoising")

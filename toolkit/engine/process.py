@@ -92,6 +92,9 @@ class ProcessEngine:
         else:
             self._send({"kind": "cancel", "id": job_id})
 
+    def skip(self, job_id: str, picture: int | None = None) -> None:
+        self._send({"kind": "skip", "id": job_id, "picture": picture})
+
     def warm(self, model: str) -> None:
         self._send({"kind": "warm", "model": model})
 

@@ -51,7 +51,9 @@ class Picture:
 class EngineEvent:
     """One moment of a job inside the engine; the meaning of the fields is that of `toolkit.jobs.JobEvent`.
 
-    `pictures` come with the state finished, in the order of their seeds. `facts` are what the picture's metadata
+    `previews` are one for each picture of the request, empty for one that has none yet; none at all when there is no
+    news. `skipped` are the indices of pictures that were given up. `pictures` come with the state finished, in the
+    order of their seeds, without the skipped ones. `facts` are what the picture's metadata
     should say of the machine that drew it: {"dtype", "batch", "device", "engine"}. `withheld` holds, for each picture
     in turn, why it may not be kept, or ""; it is empty when all may be.
     """
@@ -68,6 +70,7 @@ class EngineEvent:
     seconds: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     withheld: tuple[str, ...] = ()
+    skipped: tuple[int, ...] = ()
 
 
 OnEvent = Callable[[EngineEvent], None]
@@ -91,6 +94,13 @@ class Engine(Protocol):
 
     def cancel(self, job_id: str) -> None:
         """Stop a job within one denoising step; does nothing for a job that has ended."""
+
+    def skip(self, job_id: str, picture: int | None = None) -> None:
+        """Give up one picture of a running job within one denoising step; its other pictures go on.
+
+        `picture` is its index; without one it is the first of those that are being drawn. Does nothing for a picture
+        that is drawn already; a job without any picture left ends as cancelled.
+        """
 
     def warm(self, model: str) -> None:
         """Load a model before anybody asks for it; errors wait for the job that needs it."""

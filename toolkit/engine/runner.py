@@ -83,6 +83,13 @@ class JobRunner:
         for control in waiting:
             control.finish(JobState.CANCELLED)
 
+    def skip(self, job_id: str, picture: int | None = None) -> None:
+        """Give up one picture of a running job at its next step."""
+        with self._changed:
+            running = self._running.get(job_id)
+        if running:
+            running.skips.skip(picture)
+
     def close(self, timeout: float = 30.0) -> None:
         """Cancel everything and wait for the threads, at most `timeout` seconds; harmless when called again."""
         with self._changed:

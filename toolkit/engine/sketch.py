@@ -17,7 +17,7 @@ from toolkit.engine.control import Control, Drawn
 from toolkit.engine.preprocessing import ControlAsk, Preprocessing, Told
 from toolkit.engine.protocol import EngineJob, OnDeath, OnEvent, Picture
 from toolkit.engine.runner import JobRunner
-from toolkit.errors import EngineError
+from toolkit.errors import Cancelled, EngineError
 from toolkit.geometry import Size
 from toolkit.masking import filled, fitting_mask, paste_back, untouched
 from toolkit.models import ModelIndex
@@ -64,6 +64,9 @@ class SketchEngine:
     def cancel(self, job_id: str) -> None:
         self._runner.cancel(job_id)
 
+    def skip(self, job_id: str, picture: int | None = None) -> None:
+        self._runner.skip(job_id, picture)
+
     def warm(self, model: str) -> None:
         """A sketch has nothing to load."""
 
@@ -91,9 +94,14 @@ class SketchEngine:
             if control.stopped.wait(self._step_seconds):
                 control.checkpoint()
             control.step(tuple(_preview(picture, step / control.steps) for picture in pictures))
+            if not control.skips.left(range(request.count)):
+                raise Cancelled("Every picture of the job was skipped.")
         control.phase("decoding")
-        drawn = tuple(Picture(*picture.size, picture.tobytes()) for picture in pictures)
-        return Drawn(drawn, facts)
+        kept = control.skips.settle(range(request.count))
+        if not kept:
+            raise Cancelled("Every picture of the job was skipped.")
+        drawn = tuple(Picture(*pictures[index].size, pictures[index].tobytes()) for index in kept)
+        return Drawn(drawn, facts, indices=tuple(kept))
 
 
 def started(job: EngineJob, index: int, facts: dict[str, Any]) -> Image.Image:

@@ -85,7 +85,7 @@ def pack_event(event: EngineEvent) -> Message:
     sizes = [(picture.width, picture.height, picture.mode) for picture in event.pictures]
     light = EngineEvent(
         event.job_id, event.state, event.phase, event.step, event.steps, error=event.error, note=event.note,
-        seconds=event.seconds, facts=event.facts, withheld=event.withheld,
+        seconds=event.seconds, facts=event.facts, withheld=event.withheld, skipped=event.skipped,
     )  # fmt: skip
     header = {"kind": "event", "event": {**asdict(light), "state": event.state.value}, "sizes": sizes}
     return header, [*event.previews, *(picture.rgb for picture in event.pictures)]
@@ -99,4 +99,5 @@ def unpack_event(header: Mapping[str, Any], blobs: Sequence[bytes]) -> EngineEve
     )
     plain = header["event"]
     values = {**plain, "state": JobState(plain["state"]), "withheld": tuple(plain["withheld"])}
+    values["skipped"] = tuple(plain["skipped"])
     return EngineEvent(**{**values, "previews": tuple(blobs[:count]), "pictures": pictures})

@@ -67,6 +67,8 @@ class Worker:
                 self._engine.submit(unpack_job(header, blobs))
             elif header["kind"] == "cancel":
                 self._engine.cancel(header["id"])
+            elif header["kind"] == "skip":
+                self._engine.skip(header["id"], header["picture"])
             elif header["kind"] == "warm":
                 self._engine.warm(header["model"])
             elif header["kind"] == "preprocess":
