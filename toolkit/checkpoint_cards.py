@@ -12,8 +12,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from toolkit.checkpoints import MARKS, checkpoint_family, scheduler_config
+from toolkit.checkpoints import MARKS, checkpoint_family, guidance_layer, scheduler_config
 from toolkit.diffusers_folders import schedule_of, sound_card
+from toolkit.distilled import way_of_file
 from toolkit.errors import ModelError
 from toolkit.families import FAMILIES
 from toolkit.headers import Header
@@ -61,6 +62,8 @@ def file_facts(path: Path) -> dict[str, Any]:
         try:
             facts["family"] = checkpoint_family(path, header).name
             facts["marks"] = [name for name in MARKS if header.has(name)]
+            if guidance_layer(header):
+                facts["marks"].append("guided")
         except ModelError as error:
             # What is no checkpoint may be something else in its place, such as an upscaler.
             facts["error" if facts["kind"] else "reason"] = str(error)
@@ -85,7 +88,11 @@ def checkpoint_card(
     if _size(facts.get("resolution")) and "native_size" not in own:
         card["native_size"] = _size(facts["resolution"])
     defaults = own.get("defaults") if isinstance(own.get("defaults"), dict) else {}
-    card["defaults"] = {**usual["defaults"], **schedule_of(scheduler), **defaults}
+    way = way_of_file(path.stem, facts)
+    if way is not None:
+        card["few_steps"] = way.word
+    few = way.defaults if way else {}
+    card["defaults"] = {**usual["defaults"], **schedule_of(scheduler), **few, **defaults}
     card["family"] = family.name
     sound_card(card, short(path.with_suffix(".json")))
     return card, scheduler

@@ -23,6 +23,7 @@ VAES = ("first_stage_model.", "vae.")
 # Empty tensors by which files say that they predict velocity, and are trained down to no signal.
 MARKS = ("v_pred", "ztsnr")
 _CONV_IN = f"{UNET}input_blocks.0.0.weight"
+_GUIDANCE = ("time_embed.cond_proj.weight", "time_embedding.cond_proj.weight")
 _LAYER = re.compile(r"\.(?:resblocks|encoder\.layers)\.(\d+)\.")
 
 
@@ -43,6 +44,11 @@ def checkpoint_family(path: Path, header: Header) -> Family:
     if family is None or family.channels != channels:
         raise ModelError(f"{short(path)} takes {channels} channels; this studio draws with models that take 4 or 9.")
     return family
+
+
+def guidance_layer(header: Header) -> str | None:
+    """The name of the layer by which a distilled denoiser is told the guidance; None in those that aren't told."""
+    return next((f"{UNET}{name}" for name in _GUIDANCE if header.has(f"{UNET}{name}")), None)
 
 
 def vae_prefix(header: Header) -> str | None:
@@ -82,6 +88,9 @@ def _unet(header: Header, usual: Mapping[str, Any]) -> dict[str, Any]:
     ]
     found: dict[str, Any] = {"block_out_channels": widths, "in_channels": shapes[_CONV_IN][1]}
     found["cross_attention_dim"] = _ending(shapes, "attn2.to_k.weight")[1]
+    guided = guidance_layer(header)
+    if guided is not None:
+        found["time_cond_proj_dim"] = shapes[guided][1]
     if isinstance(usual["attention_head_dim"], list):  # heads of 64 channels, as many as the width holds
         found["attention_head_dim"] = [max(1, width // 64) for width in widths]
     if "projection_class_embeddings_input_dim" in usual:

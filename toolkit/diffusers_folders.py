@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from toolkit.distilled import way_of_file
 from toolkit.errors import ModelError
 from toolkit.families import PIPELINES, Family, family_of
 from toolkit.weights import read_json, short
@@ -27,7 +28,8 @@ def read_folder(path: Path) -> tuple[Family, dict[str, Any], dict[str, Any]]:
     """The family, card and scheduler configuration of a folder; raise ModelError when it can't be used."""
     index = _checked_index(path)
     encoders = [name for name in ("text_encoder", "text_encoder_2") if _named(index, name)]
-    family = family_of(read_json(path / "unet" / "config.json"), len(encoders))
+    unet = read_json(path / "unet" / "config.json")
+    family = family_of(unet, len(encoders))
     wanted = {name for name in _CLASSES if name in ("unet", "vae")}
     wanted |= {name for encoder in family.text_encoders for name in (encoder.component, encoder.tokenizer)}
     for name, classes in _CLASSES.items():
@@ -36,7 +38,7 @@ def read_folder(path: Path) -> tuple[Family, dict[str, Any], dict[str, Any]]:
             fitting = ", ".join(sorted(classes))
             raise ModelError(f"{short(path)}/model_index.json names {entry!r} as its {name}; it must be {fitting}.")
     scheduler = _optional_json(path / "scheduler" / "scheduler_config.json")
-    return family, _card(path, family, scheduler), scheduler
+    return family, _card(path, family, scheduler, bool(unet.get("time_cond_proj_dim"))), scheduler
 
 
 def folder_weights(path: Path, component: str) -> Path:
@@ -75,13 +77,17 @@ def _named(index: Mapping[str, Any], name: str) -> bool:
     return isinstance(entry, list) and len(entry) == 2 and entry[1] in _CLASSES[name]
 
 
-def _card(path: Path, family: Family, scheduler: Mapping[str, Any]) -> dict[str, Any]:
-    """The folder's card over the defaults of its family."""
+def _card(path: Path, family: Family, scheduler: Mapping[str, Any], guided: bool) -> dict[str, Any]:
+    """The folder's card over the defaults of its family; `guided` says that the denoiser is told the guidance."""
     own = _optional_json(path / "card.json")
     usual = family.card
     defaults = own.get("defaults") if isinstance(own.get("defaults"), dict) else {}
     card = {**usual, **own, "family": family.name}
-    card["defaults"] = {**usual["defaults"], **schedule_of(scheduler), **defaults}
+    way = way_of_file(path.name, {**own, "marks": ["guided"] if guided else []})
+    if way is not None:
+        card["few_steps"] = way.word
+    few = way.defaults if way else {}
+    card["defaults"] = {**usual["defaults"], **schedule_of(scheduler), **few, **defaults}
     sound_card(card, f"{path.name}/card.json")
     return card
 

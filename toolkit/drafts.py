@@ -1,97 +1,80 @@
-"""Drafts: pictures in a few steps, by models and LoRAs that were distilled for it. Imports no torch.
-
-What a distilled model wants follows from the method that its makers name it by; `WAYS` says it for each. A method's
-number of steps stands in many names ("4step", "8-steps").
-"""
+"""Drafts: pictures in a few steps, by models and LoRAs that were distilled for it. Imports no torch."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from toolkit.adapters import LoraUse
+from toolkit.distilled import way_of, way_of_lora
 from toolkit.errors import RequestError
-from toolkit.lora_bases import told_base
+from toolkit.lora_bases import misfits, told_base
+from toolkit.loras import find_lora
 from toolkit.request import GenerationRequest
 
 if TYPE_CHECKING:
     from toolkit.model_files import ModelFile, WeightsFile
     from toolkit.models import ModelIndex
 
+__all__ = ["can_draft", "draft_lora", "drafted", "few_step_defaults", "few_step_loras", "way_of"]
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A distillation by the word in its files' names, and how it is sampled; `steps` where a name says no number."""
-
-    word: str
-    sampler: str
-    schedule: str
-    steps: int
-    guidance: float = 1.0
+# A LoRA below this weight doesn't change how many steps a picture needs.
+_WORKS_FROM = 0.5
 
 
-WAYS = (
-    Way("draft", "ddim", "normal", 4),  # the starter's own
-    Way("lcm", "lcm", "normal", 6, 1.5),  # Luo et al. 2023
-    Way("lightning", "euler", "sgm_uniform", 4),  # Lin et al. 2024
-    Way("hyper", "tcd", "normal", 8),  # Ren et al. 2024
-    Way("dmd2", "lcm", "normal", 4),  # Yin et al. 2024
-    Way("pcm", "ddim", "sgm_uniform", 4),  # Wang et al. 2024
-    Way("turbo", "euler_a", "sgm_uniform", 4),  # Sauer et al. 2023
-)
+def few_step_loras(models: ModelIndex) -> list[WeightsFile]:
+    """The LoRAs that let models draw in few steps."""
+    return [file for file in models.files("lora") if way_of_lora(file)]
 
 
-def way_of(name: str) -> Way | None:
-    """The distillation that a file's name tells, with the steps that it says."""
-    words = re.split(r"[^a-z0-9]+", name.lower())
-    way = next((way for way in WAYS if any(word.startswith(way.word) for word in words)), None)
-    steps = re.search(r"(\d{1,2})[-_ ]?steps?", name.lower())
-    return way and (replace(way, steps=int(steps[1])) if steps and 0 < int(steps[1]) <= 50 else way)
+def draft_lora(
+    model: ModelFile, models: ModelIndex, among: Sequence[WeightsFile] | None = None
+) -> WeightsFile | None:  # fmt: skip
+    """The LoRA that lets a model draw in few steps: one that names the model, else one for its family.
 
-
-def draft_lora(model: ModelFile, models: ModelIndex) -> WeightsFile | None:
-    """The LoRA that lets a model draw in few steps: one that names the model, else one for its family."""
-    files = [file for file in models.files("lora") if way_of(file.name)]
+    `among` are the few-step LoRAs, for whoever asks for many models.
+    """
+    files = few_step_loras(models) if among is None else among
     own = [file for file in files if file.name.lower().startswith(model.id.lower())]
     if own:
         return own[0]
     if model.card.get("known_words"):
         return None  # the small models that come with the studio share a family's shape with nobody
-    return next((file for file in files if told_base(file, by_name=True) == model.row.base), None)
+    misfit = misfits(models)
+    base = model.row.base
+    return next((file for file in files if told_base(file, by_name=True) == base and not misfit(file, model)), None)
+
+
+def can_draft(model: ModelFile, models: ModelIndex, among: Sequence[WeightsFile] | None = None) -> bool:
+    """Whether there is a few-step way to draw with a model."""
+    return "few_steps" in model.card or draft_lora(model, models, among) is not None
+
+
+def few_step_defaults(loras: Sequence[LoraUse], models: ModelIndex) -> dict[str, Any]:
+    """How a picture is sampled by default because of a distilled LoRA that it has; nothing without one."""
+    ways = (way_of_lora(find_lora(use.name, models)) for use in loras if use.weight >= _WORKS_FROM)
+    return next((way.defaults for way in ways if way), {})
 
 
 def drafted(request: GenerationRequest, model: ModelFile, models: ModelIndex) -> GenerationRequest:
-    """The request in the model's few-step way; what was asked for explicitly stays. Raises RequestError without one.
+    """The request with what lets its model draw in few steps; sampler, steps and guidance follow from that.
 
-    Drafting a picture twice changes nothing: a resolved request no longer asks for it.
+    Raises RequestError where there is nothing. Drafting a picture twice changes nothing: a resolved request doesn't ask
+    for it any more.
     """
     request = replace(request, draft=False)
-    way, loras = way_of(model.id), request.loras
-    if way is None:
-        file = draft_lora(model, models)
-        if file is None:
-            raise RequestError(
-                "draft",
-                f"There is no way yet to draw drafts with {model.title}: put an LCM, Lightning or Hyper LoRA for "
-                f"{model.row.title} into models/loras.",
-            )
-        way = way_of(file.name)
-        if not _has(loras, file.name):
-            loras = (*loras, LoraUse(file.name))
-    asked = request.sampling
-    return replace(
-        request,
-        loras=loras,
-        sampling=replace(
-            asked,
-            sampler=way.sampler if asked.sampler == "auto" else asked.sampler,
-            schedule=way.schedule if asked.sampler == "auto" and asked.schedule == "auto" else asked.schedule,
-            steps=way.steps if asked.steps is None else asked.steps,
-            guidance=way.guidance if asked.guidance is None else asked.guidance,
-        ),
-    )
+    if "few_steps" in model.card:
+        return request  # its usual way to be sampled is the few-step one
+    file = draft_lora(model, models)
+    if file is None:
+        raise RequestError(
+            "draft",
+            f"There is no way yet to draw drafts with {model.title}: put an LCM, Lightning or Hyper LoRA for "
+            f"{model.row.title} into models/loras.",
+        )
+    loras = request.loras
+    return replace(request, loras=loras if _has(loras, file.name) else (*loras, LoraUse(file.name)))
 
 
 def _has(loras: Sequence[LoraUse], name: str) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 FILE = "model-files.sqlite"
-VERSION = 1
+VERSION = 2
 _SMALL = 64 * 1024 * 1024
 _BUSY_SECONDS = 2.0
 

@@ -76,7 +76,10 @@ def misfits(models: ModelIndex) -> Callable[[WeightsFile, ModelFile], str]:
         if "error" in file.facts:
             return "no model: the file is damaged"
         if model.id not in widths:
-            widths[model.id] = _width_of(model)
+            try:
+                widths[model.id] = _width_of(model)
+            except ModelError:  # a checkpoint that lacks tensors is listed, and nothing fits it
+                widths[model.id] = None
         stat = file.path.stat()
         seen = models.memory.facts(f"{file.path}|reads", (stat.st_mtime_ns, stat.st_size), lambda: _seen_in(file))
         return str(seen.get("error") or _stranger(file, seen, model, widths[model.id]) or "")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.adapters import check_controls, check_loras
 from toolkit.beginning import begun, check_passes, mode_of
 from toolkit.controls import find_control, resolved
-from toolkit.drafts import drafted
+from toolkit.drafts import drafted, few_step_defaults
 from toolkit.errors import ModelError, RequestError
 from toolkit.geometry import Size
 from toolkit.jobs import OWNER, Who
@@ -189,13 +189,15 @@ def _sampling(request: GenerationRequest, model: ModelFile, models: ModelIndex) 
         # A ControlNet that was made for another way of sampling than the model's usual one says so in its card.
         own = find_control(unit.kind, models).defaults
         defaults |= {name: value for name, value in own.items() if name in defaults}
+    few = few_step_defaults(request.loras, models)
+    defaults |= few
     sampler, schedule_in_name = find_sampler(defaults["sampler"] if asked.sampler == "auto" else asked.sampler)
     if asked.schedule != "auto":
         schedule_in_name = None
     schedule = choose_schedule(sampler, schedule_in_name or asked.schedule, defaults.get("schedule"))
     steps = defaults["steps"] if asked.steps is None else asked.steps
     usual = defaults["guidance"]
-    if isinstance(request.start, FromImage):
+    if isinstance(request.start, FromImage) and not few:
         # A model may redraw a picture wholly at any strength when it is guided as for a new one.
         usual = model.card.get("rework_guidance", usual)
     guidance = usual if asked.guidance is None else asked.guidance

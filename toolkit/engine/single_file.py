@@ -17,7 +17,7 @@ from diffusers.loaders.single_file_utils import (
 from safetensors import safe_open
 from transformers import CLIPTokenizer
 
-from toolkit.checkpoints import UNET, vae_prefix
+from toolkit.checkpoints import UNET, guidance_layer, vae_prefix
 from toolkit.clip_words import END, START, WINDOW, read_merges, vocabulary
 from toolkit.families import TextEncoder
 from toolkit.model_files import ModelFile
@@ -27,7 +27,10 @@ Tensors = dict[str, torch.Tensor]
 
 
 def unet_tensors(model: ModelFile, config: dict[str, Any]) -> Tensors:
-    return convert_ldm_unet_checkpoint(_begin_with(model, "unet", UNET), config)
+    tensors = _begin_with(model, "unet", UNET)
+    guided = tensors.pop(guidance_layer(header_of(model.weights("unet"))) or "", None)
+    converted = convert_ldm_unet_checkpoint(tensors, config)
+    return converted if guided is None else {**converted, "time_embedding.cond_proj.weight": guided}
 
 
 def vae_tensors(model: ModelFile, config: dict[str, Any]) -> Tensors:
