@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from toolkit.adapters import ControlUse
 from toolkit.controls import resolved
@@ -17,12 +16,13 @@ from toolkit.samplers import SAMPLERS
 from toolkit.styles import PLACE, load_sizes
 from webui.control_routes import preprocessors
 from webui.export_routes import exporters
+from webui.lora_cards import Strangers, lora_strangers, lora_views, loras_of
 from webui.plugin_routes import finishing
 from webui.tabs import page_tabs
 
 if TYPE_CHECKING:
     from toolkit.jobs import Who
-    from toolkit.model_files import ModelFile, WeightsFile
+    from toolkit.model_files import ModelFile
     from toolkit.models import ModelIndex
     from toolkit.request import GenerationRequest
     from toolkit.studio import Studio
@@ -36,10 +36,12 @@ PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 
 def catalogue(studio: Studio, who: Who) -> dict[str, Any]:
     """Everything to choose from, and the sentences about presets that were skipped. Reads files, so it may block."""
+    studio.read_styles()
     problems = list(studio.styles.problems)
     models = studio.models.list()
+    strangers = lora_strangers(studio, models)
     return {
-        "styles": [_style(style, models) for style in studio.styles.styles.values()],
+        "styles": [_style(style, models, strangers) for style in studio.styles.styles.values()],
         "sizes": _sizes(models, problems),
         "models": [_model(model, studio.models) for model in models],
         "samplers": [
@@ -53,7 +55,7 @@ def catalogue(studio: Studio, who: Who) -> dict[str, Any]:
             if who.role == OWNER.role or not tab.owner_only
         ],
         **finishing(studio),
-        "loras": [_lora(file) for file in studio.models.files("lora") if way_of(file.name) is None],
+        "loras": lora_views(studio, strangers),
         "controls": _controls(studio, models),
         "preprocessors": preprocessors(studio),
         "exports": exporters(studio),
@@ -97,8 +99,10 @@ def _unknown_words(prompt: str, model: ModelFile) -> list[str]:
     return list(unknown_words(prompt, model.card))
 
 
-def _style(style: Style, models: list[ModelFile]) -> dict[str, Any]:
-    words = style.prompt.replace(PLACE, " ")
+def _style(style: Style, models: list[ModelFile], strangers: Strangers) -> dict[str, Any]:
+    brought = loras_of(style)
+    words = (take_tags(style.prompt)[0] if brought else style.prompt).replace(PLACE, " ")
+    misfits = {id: made_for for name in brought for id, made_for in strangers.get(name, {}).items()}
     return {
         "id": style.id,
         "name": style.name,
@@ -107,6 +111,7 @@ def _style(style: Style, models: list[ModelFile]) -> dict[str, Any]:
         "prompt": style.prompt,
         "negative": style.negative,
         "preview": f"/limner/styles/{style.id}/preview" if style.preview_path is not None else None,
+        "misfits": misfits,
         "unknown_to": [model.id for model in models if _unknown_words(words, model)],
     }
 
@@ -145,21 +150,6 @@ def _model(model: ModelFile, models: ModelIndex) -> dict[str, Any]:
         "refine_strength": card.get("refine_strength", REFINE_STRENGTH),
         "draft": way_of(model.id) is not None or draft_lora(model, models) is not None,
         "known_words": list(card.get("known_words") or ()),
-    }
-
-
-def _lora(file: WeightsFile) -> dict[str, Any]:
-    facts = file.facts
-    return {
-        "name": file.name,
-        "title": file.title,
-        "description": str(facts.get("description") or "")[:300],
-        "trigger": str(facts.get("trigger") or "")[:300],
-        "base": str(facts.get("base") or ""),
-        "licence": file.licence,
-        "bytes": file.bytes,
-        "error": str(facts.get("error") or ""),
-        "preview": f"/limner/loras/{quote(file.name, safe='')}/preview" if file.preview is not None else None,
     }
 
 

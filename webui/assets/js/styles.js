@@ -2,9 +2,10 @@
 
 import { byId, icon, make, setText } from "./dom.js";
 import { putStyles, styles } from "./form.js";
-import { on, remembered, state } from "./store.js";
+import { fittingFirst, misfit, shortTitle, unfit } from "./loras.js";
+import { model, on, remembered, state } from "./store.js";
 
-const FEW = 6;
+const FEW = 9;
 
 export function startStyles() {
   on("form catalogue", render);
@@ -12,12 +13,15 @@ export function startStyles() {
   more.addEventListener("click", () => { remembered.set("all-styles", more.getAttribute("aria-expanded") !== "true"); render(); });
 }
 
-const all = () => state.catalogue?.styles ?? [];
+const seen = (styles) => [...styles.filter((style) => style.preview), ...styles.filter((style) => !style.preview)];
+const all = () => fittingFirst(seen(state.catalogue?.styles ?? []));
 const styleOf = (id) => all().find((style) => style.id === id) ?? { id, name: id, prompt: "", negative: "", description: "" };
 
 function toggle(id) {
   const now = styles();
-  putStyles(now.includes(id) ? now.filter((other) => other !== id) : [...now, id]);
+  if (now.includes(id)) putStyles(now.filter((other) => other !== id));
+  else if (misfit(styleOf(id))) unfit(styleOf(id), styleOf(id).name);
+  else putStyles([...now, id]);
 }
 
 function render() {
@@ -37,7 +41,7 @@ function cards(now) {
   more.hidden = all().length <= FEW;
   more.setAttribute("aria-expanded", String(open));
   setText(more, open ? "Show fewer" : `Show all ${all().length}`);
-  const key = JSON.stringify([open, all().map((style) => style.id)]);
+  const key = JSON.stringify([open, model()?.id, all().map((style) => style.id)]);
   if (box.dataset.key !== key) {
     box.dataset.key = key;
     box.replaceChildren(...(open ? grouped() : [wall("Styles", all().slice(0, FEW))]));
@@ -61,10 +65,12 @@ function wall(name, members) {
 }
 
 function card(style) {
-  const name = make("span.lm-style-name", {}, style.name);
-  const about = make("span.lm-style-about", {}, style.description);
-  const faces = style.preview ? [make("img", { src: style.preview, alt: "", loading: "lazy", draggable: "false" }), name] : [name, about];
-  return make("button.lm-style", { type: "button", "data-style": style.id, "aria-pressed": "false", title: style.description, onclick: () => toggle(style.id) }, ...faces);
+  const other = misfit(style);
+  const name = make("span.lm-style-name", {}, shortTitle(style.name));
+  const mark = style.prompt.includes("<lora:") ? make("span.lm-style-mark", { "aria-hidden": "true" }, "LoRA") : null;
+  const about = make("span.lm-style-about", {}, other ? `Made for ${other}` : style.description);
+  const faces = style.preview ? [make("img", { src: style.preview, alt: "", loading: "lazy", draggable: "false" }), name, mark] : [name, about, mark];
+  return make("button.lm-style", { type: "button", "data-style": style.id, "aria-pressed": "false", "data-unfit": Boolean(other), title: other ? `Made for ${other}` : style.description, onclick: () => toggle(style.id) }, ...faces);
 }
 
 function chips(now) {
@@ -74,9 +80,16 @@ function chips(now) {
   box.dataset.key = JSON.stringify([now, all().length]);
   box.replaceChildren(...now.map((id) => {
     const style = styleOf(id);
-    const off = make("button.lm-chip", { type: "button", title: `Take off: ${style.description}`, "aria-label": `Take off the style ${style.name}`, onclick: () => { toggle(id); byId("lm-chips").querySelector("button")?.focus(); } }, make("span", {}, style.name), icon("close"));
+    const off = make("button.lm-chip", { type: "button", title: `Take off: ${style.description}`, "aria-label": `Take off the style ${shortTitle(style.name)}`, onclick: () => { toggle(id); byId("lm-chips").querySelector("button")?.focus(); } }, make("span", {}, shortTitle(style.name)), icon("close"));
     return make("span", { role: "listitem" }, off);
   }));
+}
+
+// A style may bring LoRAs, as tags: they are told by name and weight.
+function apart(prompt) {
+  const brought = [];
+  const words = prompt.replace(/\s*<lora:([^<>:]+):?([^<>]*)>/gi, (tag, name, weight) => { brought.push(`${state.catalogue?.loras.find((lora) => lora.name === name)?.title ?? name} ${weight || 1}`); return ""; });
+  return brought.length ? `${words} (with ${brought.join(", ")})` : words;
 }
 
 // The same rule as toolkit/styles.py: the first style innermost, its words where it says {prompt}, else after the prompt.
@@ -94,6 +107,6 @@ function final(now) {
   const box = byId("lm-final");
   box.hidden = now.length === 0;
   const [prompt, negative] = styled(state.values.prompt ?? "", state.values.negative ?? "", now);
-  setText(byId("lm-final-text"), prompt);
+  setText(byId("lm-final-text"), apart(prompt));
   setText(byId("lm-final-negative"), negative ? `Leave out: ${negative}` : "");
 }
