@@ -17,26 +17,20 @@ def colours_of(text):
 
 
 def recolour(image, options, context):
-    """Each pixel is a mixture of the two areas' colours next to it; the same mixture of the brand's replaces it."""
+    """Each pixel is a mixture of two areas next to it; the same mixture of the brand's colours replaces it."""
     import numpy as np
     from PIL import Image
 
     from .colour import areas, assign
+    from .mixing import mixtures
 
     brand = colours_of(options["colors"])
     pixels = np.asarray(image.convert("RGB"), dtype=np.float32)
     centres, shares = areas(pixels, len(brand))
     targets = np.array(brand, dtype=np.float32)[assign(centres, shares, brand, options["match"])]
-    flat = pixels.reshape(-1, 3)
-    distance = ((flat[:, None, :] - centres[None]) ** 2).sum(axis=2)
-    nearest = np.argsort(distance, axis=1)
-    first = nearest[:, 0]
-    second = nearest[:, min(1, len(centres) - 1)]
-    way = centres[second] - centres[first]
-    share = ((flat - centres[first]) * way).sum(axis=1) / np.maximum((way**2).sum(axis=1), 1e-6)
-    share = np.clip((share - 0.2) / 0.6, 0, 1)[:, None]  # what lies near to an area's colour is that area
-    done = targets[first] * (1 - share) + targets[second] * share
-    result = Image.fromarray((done + 0.5).astype(np.uint8).reshape(pixels.shape))
+    first, second, share = mixtures(pixels, centres)
+    done = targets[first] * (1 - share[..., None]) + targets[second] * share[..., None]
+    result = Image.fromarray((done + 0.5).astype(np.uint8))
     if image.mode == "RGBA":
         result.putalpha(image.getchannel("A"))
     return result
@@ -45,7 +39,8 @@ def recolour(image, options, context):
 @hookimpl
 def register_postprocessors():
     yield Postprocessor(
-        "palette", "Brand palette", recolour, order=-10, help="As many areas as colours; the others join the nearest.",
+        "palette", "Brand palette", recolour, order=-10,
+        help="As many areas as colours at most; small ones join the nearest.",
         params=(
             Text("colors", "Colours", "#e4433d, #f7cf46, #26262b", help="Hex colours, separated by commas."),
             Choice("match", "Match", options=("likeness", "area"), help="area: the first colour for the largest area"),

@@ -16,13 +16,28 @@ def lab(rgb):
     return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)
 
 
+# Areas nearer than this to each other (ΔE*ab) are one area with noise in it, and smaller ones are no area at all.
+APART, LEAST = 12.0, 0.01
+
+
 def areas(pixels, count):
-    """The colours of the `count` largest flat areas (n, 3) and their shares: k-means over pixels away from edges."""
+    """The colours of at most `count` flat areas (n, 3) and their shares: k-means over pixels away from edges."""
     steps = np.abs(np.diff(pixels, axis=0, prepend=pixels[:1])).max(axis=2)
     steps = np.maximum(steps, np.abs(np.diff(pixels, axis=1, prepend=pixels[:, :1])).max(axis=2))
     calm = pixels[steps <= max(12.0, float(np.quantile(steps, 0.5)))]
     sample = calm[:: max(1, len(calm) // 20_000)]
     centres = _seeds(sample, count)
+    while True:
+        centres, shares = _means(sample, centres)
+        far = np.linalg.norm(lab(centres)[:, None] - lab(centres)[None], axis=2) + np.diag([1e9] * len(centres))
+        doubtful = np.where((far.min(axis=1) < APART) | (shares < LEAST))[0]
+        if len(centres) == 1 or not len(doubtful):
+            return centres, shares
+        centres = np.delete(centres, doubtful[shares[doubtful].argmin()], axis=0)
+
+
+def _means(sample, centres):
+    """The centres after twelve rounds, each the median of what is nearest to it, and their shares of the sample."""
     for _ in range(12):
         nearest = ((sample[:, None] - centres[None]) ** 2).sum(axis=2).argmin(axis=1)
         for number in range(len(centres)):

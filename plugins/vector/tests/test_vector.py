@@ -1,11 +1,10 @@
 """An SVG that looks like its picture, and has few paths."""
 
-import io
+import importlib
 import re
 from pathlib import Path
 from types import SimpleNamespace
 
-import pytest
 from PIL import Image, ImageDraw
 
 from toolkit.plugins.api import export_path
@@ -22,13 +21,13 @@ def icon():
 
 
 def test_it_looks_the_same(load_plugin):
-    resvg = pytest.importorskip("resvg_py")
-    vector = load_plugin(FOLDER).registry.manager.get_plugin("vector")
-    svg = vector.trace(icon())
+    load_plugin(FOLDER)
+    tracing = importlib.import_module("limner_plugins.vector.tracing")
+    svg = tracing.trace(icon())
     assert len(re.findall("<path", svg)) < 60
-    drawn = Image.open(io.BytesIO(bytes(resvg.svg_to_bytes(svg_string=svg)))).convert("RGB")
+    drawn = tracing.drawn(svg)
     assert drawn.size == (256, 256)
-    assert vector.likeness(icon(), drawn) > 30
+    assert tracing.likeness(icon(), drawn) > 30
 
 
 def test_the_command_writes_beside_the_picture(load_plugin, tmp_path, capsys):
@@ -48,3 +47,28 @@ def test_a_request_with_the_option_gets_an_svg(studio_with, run_job):
         [other] = run_job(studio, GenerationRequest("red circle"))
     assert export_path(image.path, "vector", "svg").is_file()
     assert not export_path(other.path, "vector", "svg").exists()
+
+
+def test_a_picture_of_a_few_exact_colours_keeps_them(load_plugin):
+    load_plugin(FOLDER)
+    tracing = importlib.import_module("limner_plugins.vector.tracing")
+    svg = tracing.trace(icon())
+    assert set(re.findall(r'fill="(#\w+)"', svg)) == {"#f6f4ee", "#3f7fd0", "#f7cf46"}
+    assert svg.count("<path") < 6
+
+
+def test_a_transparent_picture_stays_transparent(load_plugin):
+    load_plugin(FOLDER)
+    tracing = importlib.import_module("limner_plugins.vector.tracing")
+    clear = icon().convert("RGBA")
+    alpha = Image.new("L", clear.size, 0)
+    ImageDraw.Draw(alpha).ellipse((40, 40, 215, 215), fill=255)
+    clear.putalpha(alpha)
+    assert tracing.drawn(tracing.trace(clear)).getpixel((3, 3)) == (255, 255, 255)
+
+
+def test_noise_has_few_paths_too(load_plugin):
+    load_plugin(FOLDER)
+    tracing = importlib.import_module("limner_plugins.vector.tracing")
+    noise = Image.effect_noise((96, 96), 120).convert("RGB")
+    assert 0 < tracing.trace(noise).count("<path") < 300
