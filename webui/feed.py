@@ -167,7 +167,8 @@ class Feed:
             "request": job.request.to_dict(),
             "created": timestamp(job.created),
             "images": images,
-            "previews": [data_url(preview) for preview in event.previews],
+            "previews": [data_url(preview) if preview else "" for preview in event.previews],
+            "skipped": list(event.skipped),
         }
 
     def _saved(self, job: Job) -> list[dict[str, Any]]:

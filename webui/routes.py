@@ -3,6 +3,7 @@
 GET  /limner/state                   {"engine": {"state", "note"}, "role", "jobs": [job]}
 GET  /limner/events                  server-sent events; each is that same whole state, at most four a second
 POST /limner/jobs                    {"request": {…}, "exact": false} → {"id"}; 4xx {"field", "error"}, nothing queued
+POST /limner/jobs/{id}/skip          {"picture": its index or null}: give one picture up, the others go on
 POST /limner/jobs/{id}/cancel        stop within a step;  POST /limner/jobs/{id}/again  the same as a new job → {"id"}
 GET  /limner/pictures?search=&before=&limit=   {"pictures": [picture], "next": id or null, "count"}, newest first
 GET  /limner/pictures/{id}.png       the saved file itself (?download=1 to save it);  …/{id}/thumb  256 pixels
@@ -62,6 +63,7 @@ def limner_routes(studio: Studio, feed: Feed) -> list[Route]:
         ("GET", "/limner/state", desk.state),
         ("POST", "/limner/jobs", desk.submit),
         ("POST", "/limner/jobs/{id}/cancel", desk.cancel),
+        ("POST", "/limner/jobs/{id}/skip", desk.skip),
         ("POST", "/limner/jobs/{id}/again", desk.again),
         ("GET", "/limner/pictures", desk.pictures),
         ("POST", "/limner/inputs", inputs.add),
@@ -109,6 +111,16 @@ class Desk:
     async def cancel(self, request: Request) -> Response:
         job = await asyncio.to_thread(self._job, request)
         await asyncio.to_thread(job.cancel)
+        return reply({"id": job.id})
+
+    async def skip(self, request: Request) -> Response:
+        job = await asyncio.to_thread(self._job, request)
+        picture = (await body_of(request, {"picture"})).get("picture")
+        if picture is not None and (type(picture) is not int or not 0 <= picture < job.request.count):
+            raise RequestError(
+                "picture", f"“picture” is {picture!r}, but must be null or from 0 to {job.request.count - 1}."
+            )
+        await asyncio.to_thread(job.skip, picture)
         return reply({"id": job.id})
 
     async def again(self, request: Request) -> Response:

@@ -56,6 +56,29 @@ def test_pictures_of_a_batch_have_their_own_seeds(studio: Studio) -> None:
     assert alone.image.tobytes() == pictures[2].image.tobytes()
 
 
+def test_a_skipped_picture_is_left_out_and_the_others_keep_their_seeds(tmp_path: Path) -> None:
+    with slow_studio(tmp_path) as studio:
+        job = studio.submit(CAT.with_(count=3, steps=60))
+        assert next(event for event in job.watch(tick=0.01) if event.step > 1).skipped == ()
+        job.skip(1)
+        pictures = job.wait(timeout=30)
+        assert [(picture.index, picture.request.seed) for picture in pictures] == [(0, 7), (2, 9)]
+        assert job.latest.note == "1 of 3 pictures was skipped."
+        job.skip()
+        assert [picture.request.seed for picture in job.wait()] == [7, 9]
+
+
+def test_skipping_every_picture_ends_the_job_without_any(tmp_path: Path) -> None:
+    with slow_studio(tmp_path) as studio:
+        job = studio.submit(LONG.with_(count=2))
+        assert any(event.step > 1 for event in job.watch(tick=0.01))
+        job.skip()
+        job.skip()
+        with pytest.raises(EngineError, match="cancelled"):
+            job.wait(timeout=30)
+        assert studio.gallery.count(job.who) == 0
+
+
 def test_watching_tells_the_steps_and_ends(studio: Studio) -> None:
     events = list(studio.submit(CAT.with_(steps=5)).watch(tick=0.01))
     assert events[-1].state is JobState.FINISHED and len(events[-1].images) == 1

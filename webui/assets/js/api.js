@@ -31,6 +31,7 @@ export const api = {
   catalogue: () => ask("GET", "catalogue"),
   draw: (request, exact = false) => ask("POST", "jobs", JSON.stringify({ request, exact })),
   cancel: (job) => ask("POST", `jobs/${id(job)}/cancel`),
+  skip: (job, picture) => ask("POST", `jobs/${id(job)}/skip`, JSON.stringify({ picture })),
   again: (job) => ask("POST", `jobs/${id(job)}/again`),
   pictures: (search, before) => ask("GET", `pictures?search=${id(search)}${before ? `&before=${id(before)}` : ""}`),
   remove: (picture) => ask("DELETE", `pictures/${id(picture)}`),

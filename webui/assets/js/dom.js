@@ -12,6 +12,7 @@ const ICONS = {
   keyboard: "M4 6h16a1 1 0 0 1 1 1v10a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V7a1 1 0 0 1 1-1zM7 10h.01M11 10h.01M15 10h.01M8 14h8",
   theme: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
   stop: "M7 7h10v10H7z",
+  skip: "M6 6l9 6-9 6zM16 6h2.5v12H16z",
   close: "M6 6l12 12M18 6L6 18",
   search: "M10.5 4a6.5 6.5 0 1 1 0 13 6.5 6.5 0 0 1 0-13zM15.5 15.5L20 20",
   chevron: "M9 6l6 6-6 6",

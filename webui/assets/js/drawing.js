@@ -11,14 +11,16 @@ export function shownDrawing() {
 
 function ofJob(job) {
   if (!job) return null;
-  const drawing = { ...job, count: job.request.count ?? 1, live: job.state === "queued" || job.state === "running" };
+  // Of a job that is done only what was drawn is left to see: pictures may have been skipped.
+  const count = job.state === "finished" && job.images.length ? job.images.length : job.request.count ?? 1;
+  const drawing = { ...job, count, live: job.state === "queued" || job.state === "running" };
   state.shown.last = drawing; // the studio forgets ended jobs after some minutes; the page need not
   return drawing;
 }
 
 export function ofPictures(pictures) {
   const sorted = [...pictures].sort((one, other) => (one.request.seed ?? 0) - (other.request.seed ?? 0));
-  return { id: sorted[0].job, state: "finished", live: false, images: sorted, count: sorted.length, request: sorted[0].request, seconds: {}, previews: [] };
+  return { id: sorted[0].job, state: "finished", live: false, images: sorted, count: sorted.length, request: sorted[0].request, seconds: {}, previews: [], skipped: [] };
 }
 
 export const promptOf = (request) => request.written?.prompt || request.prompt || "";

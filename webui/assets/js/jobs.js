@@ -5,11 +5,12 @@ import { button, byId, icon, make, setText } from "./dom.js";
 import { promptOf, shownDrawing } from "./drawing.js";
 import { runAgain, showJob } from "./stage.js";
 import { on, state } from "./store.js";
-import { failed } from "./toast.js";
+import { failed, say } from "./toast.js";
 
 export function startJobs() {
   on("jobs shown", render);
   byId("lm-stop").addEventListener("click", stop);
+  byId("lm-skip").addEventListener("click", skip);
 }
 
 export const active = () => [...state.jobs.values()].filter((job) => job.state === "running" || job.state === "queued");
@@ -26,6 +27,36 @@ export async function stop() {
   return Boolean(job);
 }
 
+// The drawing of several pictures one of which can be skipped while the others go on.
+function toSkip() {
+  const job = toStop();
+  return job?.state === "running" && (job.request.count ?? 1) - (job.skipped?.length ?? 0) > 1 ? job : null;
+}
+
+const chosenIn = (job) => (shownDrawing()?.id === job.id && !job.skipped?.includes(state.toSkip) ? state.toSkip : null);
+
+export async function skip() {
+  const job = toSkip();
+  if (!job) return false;
+  const picture = chosenIn(job);
+  state.toSkip = null;
+  try {
+    await api.skip(job.id, picture);
+    say(picture === null ? "One picture is skipped, the others go on." : `Picture ${picture + 1} is skipped, the others go on.`);
+  } catch (refusal) { failed(refusal); }
+  return true;
+}
+
+function offerSkip() {
+  const job = toSkip();
+  const box = byId("lm-skip");
+  box.hidden = !job;
+  if (!job) return;
+  const picture = chosenIn(job);
+  setText(box.querySelector("span"), picture === null ? "Skip" : `Skip ${picture + 1}`);
+  box.title = picture === null ? "Give up the first picture that is being drawn; click another one to choose it" : `Give up picture ${picture + 1}, and go on with the others`;
+}
+
 async function cancel(id) {
   try { await api.cancel(id); } catch (refusal) { failed(refusal); }
 }
@@ -33,6 +64,7 @@ async function cancel(id) {
 function render() {
   byId("lm-stop").hidden = !toStop();
   byId("lm-draw-hint").hidden = Boolean(toStop());
+  offerSkip();
   const shown = shownDrawing();
   const running = active();
   const waiting = running.length > 1 || (running.length === 1 && running[0].id !== shown?.id) ? running : [];
@@ -49,7 +81,7 @@ function list(id, rows) {
   const next = rows.map(({ job, text }) => {
     const element = old.get(job.id) ?? build(job);
     setText(element.querySelector(".lm-job-state"), text);
-    const preview = job.previews[0];
+    const preview = job.previews.find(Boolean);
     const image = element.querySelector("img");
     if (preview && image.src !== preview) image.src = preview;
     image.hidden = !preview;

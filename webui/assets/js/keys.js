@@ -2,13 +2,14 @@
 
 import { byId, make } from "./dom.js";
 import { draw, input } from "./form.js";
-import { stop, toStop } from "./jobs.js";
+import { skip, stop, toStop } from "./jobs.js";
 import { pick } from "./stage.js";
 import { weigh } from "./weights.js";
 
 const LIST = [
   [["Ctrl", "↵"], "Draw"],
   [["Esc"], "Stop the drawing on the stage"],
+  [["S"], "Skip one of the pictures that are being drawn"],
   [["Ctrl", "↑"], "Give the word under the cursor more weight"],
   [["Ctrl", "↓"], "Give it less weight"],
   [["1", "–", "4"], "Pick a picture; once more shows it large"],
@@ -53,6 +54,7 @@ function pressed(event) {
   if (event.key === "Escape" && !event.defaultPrevented && event.target.getAttribute?.("aria-expanded") !== "true" && toStop()) { stop(); return; }
   if (typing(event.target)) return;
   if (/^[1-4]$/.test(event.key) && pick(Number(event.key) - 1)) event.preventDefault();
+  if (event.key === "s") skip();
   if (event.key === "/") { event.preventDefault(); input("prompt").focus(); }
 }
 

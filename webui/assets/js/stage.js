@@ -13,6 +13,7 @@ import { failed, say } from "./toast.js";
 export function show(shown) {
   state.shown = shown;
   state.picked = 0;
+  state.toSkip = null;
   tell("shown");
 }
 
@@ -95,21 +96,32 @@ function comparison(box, drawing) {
 function tile(at) {
   const element = make("button.lm-tile", { type: "button" }, make("span.lm-tile-number", { "aria-hidden": "true" }, String(at + 1)));
   element.addEventListener("click", () => {
+    if (shownDrawing()?.live) { choose(at); return; }
     if (state.picked === at && shownDrawing()?.images[at]) enlarge(at); else pick(at);
   });
   element.addEventListener("dblclick", () => enlarge(at));
   return element;
 }
 
+// Of several pictures that are being drawn, one can be chosen, and skipped.
+function choose(at) {
+  const drawing = shownDrawing();
+  if (drawing.count < 2 || drawing.skipped.includes(at)) return;
+  state.toSkip = state.toSkip === at ? null : at;
+  tell("shown");
+}
+
 function fillTile(element, drawing, at) {
   const picture = drawing.images[at];
   const prompt = promptOf(drawing.request);
   const away = picture && deleted.has(picture.id);
-  const wanted = away ? null : picture ? pictureUrl(picture.id) : drawing.previews[at] ?? null;
+  const skipped = !picture && drawing.skipped?.includes(at);
+  const wanted = away || skipped ? null : picture ? pictureUrl(picture.id) : drawing.previews[at] ?? null;
   const stopped = !drawing.live && !picture;
-  element.dataset.state = away ? "gone" : picture ? "finished" : stopped ? "stopped" : wanted ? "preview" : "waiting";
-  element.setAttribute("aria-pressed", String(state.picked === at && Boolean(picture) && !away));
-  const what = picture ? "" : drawing.live ? ", being drawn" : ", not finished";
+  element.dataset.state = away ? "gone" : picture ? "finished" : skipped ? "skipped" : stopped ? "stopped" : wanted ? "preview" : "waiting";
+  const chosen = drawing.live ? state.toSkip === at && !skipped : state.picked === at && Boolean(picture) && !away;
+  element.setAttribute("aria-pressed", String(chosen));
+  const what = picture ? "" : skipped ? ", skipped" : drawing.live ? ", being drawn" : ", not finished";
   element.setAttribute("aria-label", away ? `Picture ${at + 1}, deleted` : `Picture ${at + 1} of ${drawing.count}${what}: ${prompt}`);
   swap(element, wanted, picture ? prompt : "", drawing);
 }

@@ -9,6 +9,7 @@ export const state = {
   values: {}, // the form's values by name
   shown: null, // what the stage shows: {kind: "job", id} | {kind: "drawing", drawing} | {kind: "examples"}
   picked: 0, // which of the shown pictures is picked
+  toSkip: null, // which of the pictures that are being drawn was chosen to be skipped
 };
 
 const listeners = new Map();
