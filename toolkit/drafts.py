@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from toolkit.adapters import LoraUse
-from toolkit.distilled import way_of, way_of_lora
+from toolkit.distilled import way_of_lora
 from toolkit.errors import RequestError
 from toolkit.lora_bases import misfits, told_base
 from toolkit.loras import find_lora
@@ -16,8 +16,6 @@ from toolkit.request import GenerationRequest
 if TYPE_CHECKING:
     from toolkit.model_files import ModelFile, WeightsFile
     from toolkit.models import ModelIndex
-
-__all__ = ["can_draft", "draft_lora", "drafted", "few_step_defaults", "few_step_loras", "way_of"]
 
 # A LoRA below this weight doesn't change how many steps a picture needs.
 _WORKS_FROM = 0.5

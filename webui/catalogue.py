@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.adapters import ControlUse
 from toolkit.controls import resolved
-from toolkit.drafts import draft_lora, way_of
+from toolkit.drafts import can_draft, few_step_loras
 from toolkit.errors import ModelError, RequestError
 from toolkit.jobs import OWNER
 from toolkit.loras import take_tags
@@ -23,7 +23,6 @@ from webui.tabs import page_tabs
 if TYPE_CHECKING:
     from toolkit.jobs import Who
     from toolkit.model_files import ModelFile
-    from toolkit.models import ModelIndex
     from toolkit.request import GenerationRequest
     from toolkit.studio import Studio
     from toolkit.styles import Style
@@ -40,10 +39,11 @@ def catalogue(studio: Studio, who: Who) -> dict[str, Any]:
     problems = list(studio.styles.problems)
     models = studio.models.list()
     strangers = lora_strangers(studio, models)
+    few_steps = few_step_loras(studio.models)
     return {
         "styles": [_style(style, models, strangers) for style in studio.styles.styles.values()],
         "sizes": _sizes(models, problems),
-        "models": [_model(model, studio.models) for model in models],
+        "models": [_model(model, can_draft(model, studio.models, few_steps)) for model in models],
         "samplers": [
             {"name": s.name, "label": s.label, "schedules": list(s.schedules), "default_schedule": s.default_schedule}
             for s in SAMPLERS
@@ -136,7 +136,7 @@ def _sizes(models: list[ModelFile], problems: list[str]) -> list[dict[str, Any]]
     return plain
 
 
-def _model(model: ModelFile, models: ModelIndex) -> dict[str, Any]:
+def _model(model: ModelFile, drafts: bool) -> dict[str, Any]:
     card = model.card
     return {
         "id": model.id,
@@ -148,7 +148,7 @@ def _model(model: ModelFile, models: ModelIndex) -> dict[str, Any]:
         "size_multiple": card["size_multiple"],
         "defaults": dict(card["defaults"]),
         "refine_strength": card.get("refine_strength", REFINE_STRENGTH),
-        "draft": way_of(model.id) is not None or draft_lora(model, models) is not None,
+        "draft": drafts,
         "known_words": list(card.get("known_words") or ()),
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from toolkit.drafts import way_of
+from toolkit.distilled import way_of_lora
 from toolkit.errors import RequestError
 from toolkit.lora_bases import misfits
 from toolkit.loras import take_tags
@@ -45,7 +45,7 @@ def loras_of(style: Style) -> list[str]:
 def lora_views(studio: Studio, strangers: Strangers) -> list[dict[str, Any]]:
     """The LoRAs to choose from; those that are a way to draw drafts are chosen elsewhere."""
     styles = {name: style.id for style in studio.styles.styles.values() for name in loras_of(style)}
-    files = (file for file in studio.models.files("lora") if way_of(file.name) is None)
+    files = (file for file in studio.models.files("lora") if way_of_lora(file) is None)
     return [_view(file, strangers.get(file.name, {}), styles.get) for file in files]
 
 
