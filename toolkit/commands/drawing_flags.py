@@ -42,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--refine-upscaler", metavar="NAME", help="what enlarges in between: lanczos or latent")
     add("--lora", action="append", metavar="NAME:WEIGHT", help="a LoRA by its file's name; several times for several")
     add("--control", action="append", metavar="KIND:FILE[:WEIGHT]", help="steer by a picture with a ControlNet")
+    add(
+        "--preprocess", action="append", metavar="NAME[:OPTION=VALUE,…]",
+        help="for each --control in turn: what prepares its picture, such as canny:low=50, or none (default: the usual)",
+    )  # fmt: skip
     add("--draft", action="store_true", help="draw in the few steps that the model has a way for")
     add("--upscale", type=float, metavar="SCALE", help="enlarge the finished picture by the best upscaler there is")
     add("--finish", action="append", metavar="NAME[:OPTION=VALUE,…]", help="a plugin's finishing step")
@@ -70,8 +74,8 @@ def changed(
         changes["refine"] = replace(request.refine or Refine(), **refine)
     if args.lora:
         changes["loras"] = tuple(_lora(text) for text in args.lora)
-    if args.control:
-        changes["controls"] = tuple(_control(text, inputs) for text in args.control)
+    if args.control or args.preprocess:
+        changes["controls"] = _controls(args.control or [], args.preprocess or [], inputs)
     if args.finish or args.upscale is not None:
         asked = tuple(_finish(text) for text in args.finish or ()) or request.finish
         changes["finish"] = asked if args.upscale is None else _enlarged(args.upscale, asked, models)
@@ -159,6 +163,17 @@ def _lora(text: str) -> Any:
         raise RequestError("loras", f"--lora {text} can't be read: write NAME:WEIGHT, such as neon:0.8.")
 
 
+def _controls(controls: list[str], prepared: list[str], inputs: InputPictures) -> tuple[Any, ...]:
+    """The units, the n-th --preprocess for the n-th of them."""
+    if len(prepared) > len(controls):
+        raise RequestError("controls", f"--preprocess {prepared[len(controls)]} has no --control to go with: add one.")
+    units = [_control(text, inputs) for text in controls]
+    for place, text in enumerate(prepared):
+        name, options = _named_options(text, "controls", "--preprocess")
+        units[place] = replace(units[place], preprocessor=name, options=options)
+    return tuple(units)
+
+
 def _control(text: str, inputs: InputPictures) -> Any:
     """KIND:FILE[:WEIGHT], split from the right: a Windows path has a colon of its own."""
     from toolkit.adapters import ControlUse
@@ -187,14 +202,19 @@ def _enlarged(scale: float, steps: tuple[Any, ...], models: ModelIndex) -> tuple
 def _finish(text: str) -> Any:
     from toolkit.finishing import FinishStep
 
+    return FinishStep(*_named_options(text, "finish", "--finish"))
+
+
+def _named_options(text: str, field: str, flag: str) -> tuple[str, dict[str, Any]]:
+    """NAME[:OPTION=VALUE,…]"""
     name, _, rest = text.partition(":")
     options = {}
     for part in filter(None, rest.split(",")):
         option, equals, value = part.partition("=")
         if not equals:
-            raise RequestError("finish", f"--finish {text} can't be read: write NAME:OPTION=VALUE,OPTION=VALUE.")
+            raise RequestError(field, f"{flag} {text} can't be read: write NAME:OPTION=VALUE,OPTION=VALUE.")
         options[option.strip()] = _plain(value.strip())
-    return FinishStep(name.strip(), options)
+    return name.strip(), options
 
 
 def _plain(text: str) -> str | int | float | bool:
