@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--control", action="append", metavar="KIND:FILE[:WEIGHT]", help="steer by a picture with a ControlNet")
     add(
         "--preprocess", action="append", metavar="NAME[:OPTION=VALUE,…]",
-        help="for each --control in turn: what prepares its picture, such as canny:low=50, or none (default: the usual)",
+        help="for each --control in turn: what prepares its picture, such as canny:low=50; none takes it as it is",
     )  # fmt: skip
     add("--draft", action="store_true", help="draw in the few steps that the model has a way for")
     add("--upscale", type=float, metavar="SCALE", help="enlarge the finished picture by the best upscaler there is")
