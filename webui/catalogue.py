@@ -58,6 +58,7 @@ def catalogue(studio: Studio, who: Who) -> dict[str, Any]:
         "loras": lora_views(studio, strangers),
         "controls": _controls(studio, models),
         "preprocessors": preprocessors(studio),
+        "upscalers": [{"name": file.name, "title": file.title} for file in studio.models.files("upscaler")],
         "exports": exporters(studio),
         "rewrites": studio.plugins.rewrites,
         "max_steps": MAX_STEPS if who.role == OWNER.role else studio.limits.visitor_steps,

@@ -10,7 +10,7 @@ export function before(picture) {
   if (!start?.image || !width || !height) return null;
   const [left, top] = start.kind === "outpaint" ? [start.left ?? 0, start.top ?? 0] : [0, 0];
   const [right, bottom] = start.kind === "outpaint" ? [start.right ?? 0, start.bottom ?? 0] : [0, 0];
-  const fit = { crop: "cover", fill: "contain", stretch: "fill" }[start.kind === "image" ? start.resize ?? "crop" : "stretch"];
+  const fit = { crop: "cover", fill: "contain", stretch: "fill" }[start.kind === "image" ? start.resize ?? "crop" : start.kind === "as_is" ? "crop" : "stretch"];
   return { url: inputUrl(start.image), fit, inset: [top / height, right / width, bottom / height, left / width] };
 }
 

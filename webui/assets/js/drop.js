@@ -4,7 +4,7 @@ import { api } from "./api.js";
 import { byId, make } from "./dom.js";
 import { samplerLabel } from "./drawing.js";
 import { input, put, valuesFor } from "./form.js";
-import { beginWith } from "./inputs.js";
+import { beginWithAll } from "./inputs.js";
 import { current } from "./starts.js";
 import { model, state } from "./store.js";
 import { failed, toast } from "./toast.js";
@@ -35,8 +35,9 @@ export function startDrop() {
     if (!carriesFile(event)) return;
     event.preventDefault();
     event.stopPropagation();
-    const [file] = event.dataTransfer.files;
-    if (file) (current() ? beginWith : readFile)(file);
+    const files = [...event.dataTransfer.files];
+    if (current()) beginWithAll(files);
+    else if (files[0]) readFile(files[0]);
   }, true);
 }
 

@@ -1,6 +1,7 @@
 // Pictures that people bring: chosen, dropped, pasted, or taken from what they drew.
 
 import { api, inputUrl } from "./api.js";
+import { clear, takeMany } from "./batch.js";
 import { byId } from "./dom.js";
 import { desk, openDesk, setPicture } from "./starts.js";
 import { openTab } from "./tabs.js";
@@ -10,7 +11,7 @@ const PICTURE = /^image\/(png|jpeg|webp|avif|gif|bmp|tiff)$/;
 
 export function startInputs() {
   const file = byId("lm-start-file");
-  file.addEventListener("change", () => { if (file.files[0]) beginWith(file.files[0]); file.value = ""; });
+  file.addEventListener("change", () => { beginWithAll([...file.files]); file.value = ""; });
   document.addEventListener("paste", (event) => {
     const pasted = [...(event.clipboardData?.files ?? [])].find((one) => PICTURE.test(one.type));
     if (!pasted) return;
@@ -18,6 +19,13 @@ export function startInputs() {
     if (desk.tab === "create") openTab("rework");
     beginWith(pasted);
   });
+}
+
+// Begins with a file; where many can be taken, with all of them.
+export function beginWithAll(files) {
+  if (desk.tab === "upscale") clear();
+  if (desk.tab === "upscale" && files.length > 1) takeMany(files);
+  else if (files[0]) beginWith(files[0]);
 }
 
 // Begins the open tab's next picture with a file.

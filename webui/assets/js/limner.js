@@ -1,6 +1,7 @@
 // Starts the page: once Gradio has put the shells in place, each part fills its own.
 
 import { api } from "./api.js";
+import { startBatch } from "./batch.js";
 import { startBegin } from "./begin.js";
 import { startCanvas } from "./canvas.js";
 import { startChoices } from "./choices.js";
@@ -62,7 +63,7 @@ async function start() {
   await shells();
   dressIcons();
   trackDeleted(on);
-  for (const part of [startTheme, startStarts, startTabs, startInputs, startCanvas, startBegin, startLoras, startControls, startModels, startUpscale, startFinishing, startPlugins, startEngine, startStage, startJobs, startLightbox, startChoices, startStyles, startExpansion, startWords, startExamples, startDrop, startKeys]) part();
+  for (const part of [startTheme, startStarts, startTabs, startInputs, startCanvas, startBatch, startBegin, startLoras, startControls, startModels, startUpscale, startFinishing, startPlugins, startEngine, startStage, startJobs, startLightbox, startChoices, startStyles, startExpansion, startWords, startExamples, startDrop, startKeys]) part();
   Object.assign(window.limner, bridge);
   window.limner.isReady(bridge);
   if (state.catalogue) tell("catalogue");

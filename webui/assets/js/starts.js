@@ -19,7 +19,7 @@ export const desk = {
   tab: "create",
   rework: { picture: null, ...USUAL.image },
   inpaint: { picture: null, mode: "inpaint", inpaint: { ...USUAL.inpaint }, outpaint: { ...USUAL.outpaint } },
-  upscale: { picture: null, by: "", scale: 2 },
+  upscale: { picture: null, by: "", scale: 2, exact: false, to: "", file: "" },
 };
 
 // The part of the desk that the open tab works with; null on Create.

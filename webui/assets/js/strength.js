@@ -1,5 +1,6 @@
 // What is asked about a start picture, in words: how much changes, where it is drawn, how its edge fades in.
 
+import { many } from "./batch.js";
 import { byId, make, radios } from "./dom.js";
 import { number, put } from "./form.js";
 import { slider } from "./slider.js";
@@ -33,10 +34,11 @@ const level = (strength) => LEVELS.find((one) => strength <= one.upTo) ?? LEVELS
 export function controls() {
   const box = byId("lm-start-more");
   const part = current();
-  const shape = part?.picture ? [desk.tab, desk.inpaint.mode, part.picture.sha, differs()] : [];
+  const several = desk.tab === "upscale" && many();
+  const shape = part?.picture || several ? [desk.tab, desk.inpaint.mode, several || part.picture.sha, !several && differs()] : [];
   if (box.dataset.key !== JSON.stringify(shape)) {
     box.dataset.key = JSON.stringify(shape);
-    box.replaceChildren(...(part?.picture ? parts() : []));
+    box.replaceChildren(...(shape.length ? parts() : []));
   }
   for (const each of box.querySelectorAll(".lm-control")) each.update?.();
 }
