@@ -10,9 +10,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.engine.control import Patience
 from toolkit.engine.preprocessing import ControlAsk, ControlMade, Errands, Told
 from toolkit.engine.protocol import EXPRESS, JOBS_AT_ONCE, EngineEvent, EngineJob, OnDeath, OnEvent
 from toolkit.engine.wire import Message, Wire, pack_job, unpack_event
@@ -34,16 +36,22 @@ class ProcessEngine:
     """An inline engine inside a worker process, over two pipes.
 
     While `ready_when` returns False (packages still arriving) no worker is started and jobs wait. The worker's
-    messages and errors are in `engine.log` in the data folder.
+    messages and errors are in `engine.log` in the data folder. A worker that says nothing for as long as `patience`
+    allows a step is ended like one that has died: it can't end a stalled job itself.
     """
 
     def __init__(
         self, models: ModelIndex, *, dtype: str = "auto", data: Path, ready_when: Callable[[], bool] | None = None,
-        plugins: Plugins | None = None,
+        plugins: Plugins | None = None, patience: Patience | None = None,
     ) -> None:  # fmt: skip
+        self._patience = patience or Patience()
         self.capacity, self.express = JOBS_AT_ONCE, EXPRESS
         self.ready_when = ready_when
-        self._setup = {"folders": [str(Path(folder).resolve()) for folder in models.folders], "dtype": dtype}
+        self._setup = {
+            "folders": [str(Path(folder).resolve()) for folder in models.folders],
+            "dtype": dtype,
+            "patience": asdict(self._patience),
+        }
         self._plugins = plugins
         if plugins is not None:
             plugins.add_listener(self._plugins_changed)
@@ -58,6 +66,8 @@ class ProcessEngine:
         self._errands = Errands()
         self._stats: Mapping[str, Any] = {}
         self._started = False
+        self._quiet = 0.0
+        self._delivering = False
         self._closed = threading.Event()
 
     def start(self, on_event: OnEvent, on_death: OnDeath) -> None:
@@ -166,6 +176,7 @@ class ProcessEngine:
             self._started = False
             self._on_death(f"The engine process can't be started: {error}.")
             return
+        threading.Thread(target=self._watch, args=(worker,), name="silent-engine", daemon=True).start()
         self._listen(wire)
         self._ended(worker)
 
@@ -185,6 +196,9 @@ class ProcessEngine:
     def _listen(self, wire: Wire) -> None:
         while (message := wire.receive()) is not None:
             header, blobs = message
+            self._quiet = 0.0
+            if header["kind"] == "beat":
+                continue
             if header["kind"] == "stats":
                 with self._lock:
                     self._stats = header["stats"]
@@ -200,13 +214,29 @@ class ProcessEngine:
             if event.state.ended:
                 with self._lock:
                     self._active.pop(event.job_id, None)
+            self._delivering = True
             try:
                 self._on_event(event)
             except Exception:  # the job thread's other end: a listener that raises must not stop the events of others
                 log.exception("An event of job %s could not be delivered", event.job_id)
+            self._delivering = False
+
+    def _watch(self, worker: subprocess.Popen[bytes]) -> None:
+        """End a worker that is silent for too long.
+
+        Only time in which this process ran and listened counts: not that of a computer that slept.
+        """
+        self._quiet, pause = 0.0, min(1.0, self._patience.least / 4)
+        while worker.poll() is None and not self._closed.wait(pause):
+            self._quiet += 0.0 if self._delivering else pause
+            # Until it has said that it can draw it imports libraries, and may be busy inside of one for long.
+            if self._quiet > (self._patience.least if self._stats else self._patience.unknown):
+                log.error("the engine process said nothing for %.0f seconds and is ended", self._quiet)
+                worker.kill()
+                return
 
     def _ended(self, worker: subprocess.Popen[bytes]) -> None:
-        code = _end(worker, patience=5.0)
+        code, silent = _end(worker, patience=5.0), self._quiet
         for pipe in (worker.stdin, worker.stdout):
             with contextlib.suppress(OSError):  # what a dead worker hasn't read can't be flushed
                 pipe.close()
@@ -217,7 +247,8 @@ class ProcessEngine:
                 return
             self._active.clear()
         self._errands.lose("The engine stopped while it made the control picture and is being started again.")
-        self._on_death(f"The engine process ended ({_why(code)}); {self._log_path} says more.")
+        why = f"it did not answer for {silent:.0f} seconds" if silent > self._patience.least else _why(code)
+        self._on_death(f"The engine process ended ({why}); {self._log_path} says more.")
 
     def _open(self) -> subprocess.Popen[bytes]:
         self._log_path.parent.mkdir(parents=True, exist_ok=True)

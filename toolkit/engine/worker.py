@@ -11,11 +11,13 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from toolkit.engine.control import Patience
 from toolkit.engine.inline import InlineEngine
 from toolkit.engine.preprocessing import ControlMade, pack_made, unpack_ask
 from toolkit.engine.protocol import EngineEvent
@@ -26,6 +28,8 @@ from toolkit.plugins.plugins import Plugins
 # A step may last longer; the studio ends such jobs itself once this process is gone.
 _CLOSE_SECONDS = 2.0
 _STUCK = 3
+# A sign of life this often, or more often where the studio is impatient.
+_BEAT = 5.0
 
 log = logging.getLogger("toolkit.engine.worker")
 
@@ -34,10 +38,12 @@ class Worker:
     """Turns commands into calls of an inline engine, and its events into messages."""
 
     def __init__(self, wire: Wire, setup: Mapping[str, Any]) -> None:
-        self._wire = wire
+        self._wire, patience = wire, Patience(**setup["patience"])
+        self._beat = min(_BEAT, patience.least / 8)
         models = ModelIndex([Path(folder) for folder in setup["folders"]])
         self._engine = InlineEngine(
-            models, dtype=setup["dtype"], name="process", plugins=self._plugins(setup["plugins"])
+            models, dtype=setup["dtype"], name="process", plugins=self._plugins(setup["plugins"]),
+            patience=patience,
         )  # fmt: skip
 
     def _plugins(self, plain: Mapping[str, Any] | None) -> Plugins | None:
@@ -55,6 +61,7 @@ class Worker:
         self._engine.start(self._on_event, self._on_death)
         reader = threading.Thread(target=self._obey, name="commands", daemon=True)
         reader.start()
+        threading.Thread(target=self._live, name="beat", daemon=True).start()
         self._engine.open()
         self._tell_stats()
         reader.join()
@@ -80,6 +87,15 @@ class Worker:
                 break
         logging.shutdown()
         os._exit(0)  # torch's own threads need not be waited for
+
+    def _live(self) -> None:
+        """Tell the studio now and then that this process runs, however long a step takes."""
+        while True:
+            time.sleep(self._beat)
+            try:
+                self._wire.send({"kind": "beat"})
+            except OSError:
+                return  # the studio has gone, which the other threads find out too
 
     def _on_event(self, event: EngineEvent) -> None:
         try:
