@@ -155,6 +155,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} is not valid TOML: {str(error).rstrip('.')}.")
     if "data" in values:
         raise SettingsError(f"{path} lies in the data folder and can't name another one: use --data or {PREFIX}DATA.")
+    if "plugins" in values:
+        # Their code would run for whoever can write a file there: docs/decisions/0009.
+        raise SettingsError(
+            f"{path} can't allow plugins, because their code runs with your rights: name {values['plugins']!r} with "
+            f"--plugins or {PREFIX}PLUGINS for a start, or add it for good with `python3 launch.py plugins add FOLDER`."
+        )
     return values
 
 

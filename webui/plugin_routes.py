@@ -85,4 +85,5 @@ class PluginDesk:
     def _one(self, name: str) -> dict[str, Any]:
         listed = next(one for one in self._plugins.listing() if one["name"] == name)
         plugin = self._plugins.get(name)
-        return {**listed, "enabled": self._plugins.choices.enabled(name), "traceback": plugin.traceback}
+        on = self._plugins.choices.enabled(name, plugin.manifest.enabled)
+        return {**listed, "enabled": on, "traceback": plugin.traceback}

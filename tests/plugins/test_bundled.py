@@ -18,6 +18,9 @@ from toolkit.plugins.states import State
 NAMES = sorted(path.parent.name for path in FOLDER.glob("*/plugin.toml") if path.parent.name in Lock(BUNDLED))
 
 
+OFF = {"example_tab"}  # an example of a page, for who writes one
+
+
 def test_they_are_all_there() -> None:
     assert NAMES == [
         "controlnet", "cutout", "example_tab", "finish", "freeu", "palette", "print_shop", "provenance", "safety",
@@ -49,7 +52,7 @@ def test_they_start_quickly(tmp_path: Path) -> None:
         began = time.process_time()
         plugins = Plugins(tmp_path)
         took.append(time.process_time() - began)
-        assert all(plugins.get(name).state is State.ACTIVE for name in NAMES)
+        assert {name for name in NAMES if plugins.get(name).state is not State.ACTIVE} == OFF
     assert min(took) < 0.1
 
 
@@ -69,7 +72,7 @@ def test_the_command_line_lists_them_as_json(launch: Launch) -> None:
     listed = json.loads(launch("plugins", "list", "--json").stdout)
     for one in listed:
         assert set(one) == {"name", "state", "reason", "provides", "seconds", "version"}
-    assert {one["name"] for one in listed if one["state"] == "active"} >= set(NAMES)
+    assert {one["name"] for one in listed if one["state"] == "active"} >= set(NAMES) - OFF
     safe = json.loads(launch("--safe-mode", "plugins", "list", "--json").stdout)
     assert {one["state"] for one in safe} == {"disabled"}
 

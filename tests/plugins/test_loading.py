@@ -81,7 +81,8 @@ def test_a_loop_while_registering_is_found_too(tmp_path: Path) -> None:
         ("@hookimpl\ndef register_postprocessors(): yield Postprocessor('x', 'x', None)", "ordinary function"),
         ("@hookimpl\nasync def on_event(event): ...", "async"),
         (
-            "@hookimpl\ndef register_postprocessors():\n    yield Postprocessor('x', 'x', len)\n    raise OSError('late')",
+            "@hookimpl\ndef register_postprocessors():\n    yield Postprocessor('x', 'x', len)\n"
+            "    raise OSError('late')",
             "late",
         ),
     ],
@@ -268,3 +269,27 @@ def test_a_damaged_lock_allows_nothing(tmp_path: Path) -> None:
     (tmp_path / "plugins.lock").write_text("[x\n", "utf-8")
     lock = Lock(tmp_path / "plugins.lock")
     assert (lock.hash("x"), "can't be read" in lock.problem) == (None, True)
+
+
+def test_a_tab_that_loops_while_it_is_built_is_found_before_the_page_is_built(tmp_path: Path) -> None:
+    head = "import gradio as gr\nfrom toolkit.plugins.api import Tab, hookimpl\n"
+    tabs = "\n@hookimpl\ndef register_tabs():\n    yield Tab('a', 'A', build)\n"
+    for name, body in {
+        "loops": "    gr.Markdown('half')\n    while True: pass",
+        "raises": "    raise RuntimeError('no such widget')",
+        "fine": "    gr.Number(len(studio.models.list()))",
+    }.items():
+        source = f"{head}def build(studio):\n{body}\n{tabs}"
+        (write(tmp_path / "given", name, GOOD) / "ui.py").write_text(source, "utf-8")
+    plugins = Plugins(tmp_path / "data", own=None, given=[tmp_path / "given"])
+    assert states(plugins) == {"loops": "failed", "raises": "active", "fine": "active"}
+    assert "within 5 seconds" in plugins.get("loops").reason
+
+
+def test_an_example_is_off_until_it_is_switched_on(tmp_path: Path) -> None:
+    write(tmp_path / "given", "example", GOOD, manifest="api = 1\nenabled = false\n")
+    plugins = Plugins(tmp_path / "data", own=None, given=[tmp_path / "given"])
+    assert plugins.get("example").state is State.DISABLED
+    assert "until you switch it on" in plugins.get("example").reason
+    assert plugins.enable("example").state is State.ACTIVE
+    assert Plugins(tmp_path / "data", own=None, given=[tmp_path / "given"]).get("example").state is State.ACTIVE

@@ -168,6 +168,33 @@ def test_patch_denoiser_surrounds_the_calls_of_jobs_that_asked(tmp_path: Path) -
     assert plugins.get("b").errors == 2
 
 
+def test_patch_denoiser_may_fail_on_the_way_out(tmp_path: Path) -> None:
+    source = (
+        "from contextlib import contextmanager\n@contextmanager\ndef patched(d):\n    d.append('in')\n    yield\n"
+        "    raise OSError('stuck')\n@hookimpl\ndef patch_denoiser(denoiser): return patched(denoiser)"
+    )
+    plugins = load(tmp_path, a=source)
+    said: list[str] = []
+    around = calls.denoising(plugins, said, request(extras={"a": {}}))
+    for _ in range(4):
+        with around():
+            said.append("call")
+    assert said == ["in", "call"] * 3 + ["call"], "after three errors it is left out, in the middle of the job too"
+    assert plugins.get("a").state is State.FAILED
+    assert "OSError: stuck" in plugins.get("a").reason
+
+
+def test_patch_denoiser_is_left_when_the_denoiser_fails(tmp_path: Path) -> None:
+    source = (
+        "from contextlib import contextmanager\n@contextmanager\ndef patched(d):\n    yield\n    d.append('out')\n"
+        "@hookimpl\ndef patch_denoiser(denoiser): return patched(denoiser)"
+    )
+    plugins, said = load(tmp_path, a=source), []
+    with pytest.raises(MemoryError), calls.denoising(plugins, said, request(extras={"a": {}}))():
+        raise MemoryError
+    assert (said, plugins.get("a").errors) == (["out"], 0)
+
+
 def test_review_image_takes_the_strictest_and_fails_closed(tmp_path: Path) -> None:
     plugins = load(
         tmp_path,

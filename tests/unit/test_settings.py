@@ -57,6 +57,8 @@ def test_model_folders_are_added_to_the_checkouts_own(
         ("\n\ncolour = 'red'\n", "line 3: there is no setting “colour”"),
         ("dtype = 'half'\n", "'auto', 'float32', 'float16' or 'bfloat16'"),
         ("data = '/elsewhere'\n", "use --data or LIMNER_DATA"),
+        ("plugins = ['/elsewhere']\n", "name ['/elsewhere'] with --plugins"),
+        ("plugins = []\n", "plugins add FOLDER"),
         ("models = ['/no/such/folder']\n", "there is no folder /no/such/folder"),
         ("models = 3\n", "“models” is 3"),
         ("host = '0.0.0.0'\n", "this machine only"),

@@ -17,6 +17,7 @@ from toolkit.plugins.context import Context
 from toolkit.plugins.descriptors import Review, Upscaler
 from toolkit.plugins.guard import MISSING
 from toolkit.plugins.params import clean_options, with_defaults
+from toolkit.plugins.states import State
 from toolkit.request import GenerationRequest, Written
 
 if TYPE_CHECKING:
@@ -180,9 +181,13 @@ def denoising(plugins: Plugins, denoiser: Any, request: GenerationRequest) -> Ca
     def around() -> Iterator[None]:
         with ExitStack() as stack:
             for plugin, implementation in asked:
+                if plugin.state is not State.ACTIVE:  # it has used up its errors since the job began
+                    continue
                 context = plugins.guard.hook(plugin, implementation, {"denoiser": denoiser, "request": request})
-                if context is not None and context is not MISSING:
-                    plugins.guard.call(plugin, stack.enter_context, context)
+                if context is None or context is MISSING:
+                    continue
+                if plugins.guard.call(plugin, type(context).__enter__, context) is not MISSING:
+                    stack.callback(plugins.guard.call, plugin, type(context).__exit__, context, None, None, None)
             yield
 
     return around

@@ -37,8 +37,9 @@ class Choices:
         except (OSError, ValueError) as error:
             self.problem = f"{path} can't be read, so plugins have their usual settings: {error}"
 
-    def enabled(self, name: str) -> bool:
-        return self._table(name).get("enabled", True) is not False
+    def enabled(self, name: str, usual: bool = True) -> bool:
+        """Whether the owner wants a plugin on; `usual` when nothing was chosen."""
+        return self._table(name).get("enabled", usual) is not False
 
     def settings(self, name: str) -> Mapping[str, Any]:
         """What was set, unchecked."""

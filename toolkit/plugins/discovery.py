@@ -46,8 +46,9 @@ def admit(plugin: Plugin, choices: Choices, bundled: Lock, allowed: Lock) -> boo
     if plugin.state is State.FAILED:
         return False
     plugin.state, plugin.reason = State.FOUND, ""
-    if not choices.enabled(plugin.name):
-        plugin.state, plugin.reason = State.DISABLED, "It was switched off."
+    if not choices.enabled(plugin.name, plugin.manifest.enabled):
+        chosen = "It was switched off." if plugin.manifest.enabled else "It is off until you switch it on."
+        plugin.state, plugin.reason = State.DISABLED, chosen
         return False
     if plugin.manifest.api != hookspecs.API:
         plugin.state = State.INCOMPATIBLE

@@ -25,7 +25,10 @@ _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The values of a `plugin.toml`; `commands` are names of commands with their one line of help."""
+    """The values of a `plugin.toml`; `commands` are names of commands with their one line of help.
+
+    One with `enabled = false`, an example say, is off until the owner switches it on.
+    """
 
     title: str = ""
     version: str = ""
@@ -37,6 +40,7 @@ class Manifest:
     provides: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     network: bool = False
+    enabled: bool = True
     order: int = 0
     commands: Mapping[str, str] = field(default_factory=dict)
 
@@ -69,6 +73,7 @@ def parse_manifest(text: str) -> Manifest:
     for name in _TEXTS:
         _check(name, plain.get(name, ""), str, "text")
     _check("network", plain.get("network", False), bool, "true or false")
+    _check("enabled", plain.get("enabled", True), bool, "true or false")
     _check("order", plain.get("order", 0), int, "a whole number")
     requires = _texts(plain, "requires")
     for requirement in requires:

@@ -7,6 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterable
@@ -71,8 +72,10 @@ class _Trial:
     def __init__(self, plugin: Plugin, seconds: float) -> None:
         self._plugin, self._seconds, self._token = plugin, seconds, secrets.token_hex(8)
         environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), *filter(None, sys.path)])}
+        self._data = tempfile.TemporaryDirectory(prefix="limner-trial-", ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "toolkit.plugins.trial", str(plugin.path), plugin.module, self._token],
+            [sys.executable, "-m", "toolkit.plugins.trial", str(plugin.path), plugin.module, self._token,
+             self._data.name],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -80,22 +83,28 @@ class _Trial:
             env=environ,
         )
 
+        self._before = 0.0
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._wait_ready, daemon=True)
         self._reader.start()
 
     def _wait_ready(self) -> None:
         self._process.stdout.readline()
+        self._before = self._cpu_seconds()
         self._until = time.monotonic() + self._seconds
         self._ready.set()
 
     def wait(self, tried: Tried) -> None:
+        with self._data:
+            self._wait(tried)
+
+    def _wait(self, tried: Tried) -> None:
         try:
             if not self._ready.wait(STARTING_SECONDS):
                 raise subprocess.TimeoutExpired("trial", STARTING_SECONDS)
             out, errors = self._process.communicate(timeout=max(0.01, self._until - time.monotonic()))
         except subprocess.TimeoutExpired:
-            busy = self._cpu_seconds()
+            busy = self._cpu_seconds() - self._before
             self._process.kill()
             with self._process:
                 pass  # closes its pipes and waits
