@@ -88,7 +88,8 @@ class InlineEngine:
             return {**known, "device": "unknown", "dtype": self._dtype, "models": []}
         manager = self._opened[0]
         dtype = str(manager.dtype).removeprefix("torch.")
-        return {**known, "device": manager.device.type, "dtype": dtype, "models": manager.loaded()}
+        known |= {"device": manager.device.type, "dtype": dtype, "budget": manager.budget}
+        return {**known, "models": manager.loaded()}
 
     def close(self, timeout: float = 30.0) -> None:
         self._runner.close(timeout)

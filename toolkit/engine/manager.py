@@ -74,6 +74,11 @@ class PipelineManager:
                 components.leases -= 1
                 components.used = time.monotonic()
 
+    @property
+    def budget(self) -> int:
+        """Bytes that models may fill on the device."""
+        return self._budget
+
     def loaded(self) -> list[dict[str, Any]]:
         """JSON-ready facts about what is in memory; a model that is not `warm` is parked and must be moved first."""
         now = time.monotonic()

@@ -111,6 +111,7 @@ class Engine(Protocol):
     def stats(self) -> Mapping[str, Any]:
         """JSON-ready facts: {"engine", "alive", "device", "dtype", "models": [{"id", "bytes", "warm"}], …}.
 
+        Engines that load models also tell the "budget" in bytes that these may fill.
         `warm` says that a model is in memory; of engines that share denoiser calls each model also has "jobs", the
         number of those that draw with it now, and how many "calls" were joined into "batches" so far.
         """
