@@ -120,6 +120,27 @@ def test_rows_with_different_loras_share_a_call_and_each_is_as_alone(components,
         assert torch.equal(weight, before[name]), name
 
 
+def test_gates_stand_around_what_somebody_else_put_into_a_module(components, tmp_path):
+    shelf = LoraShelf(components)
+    one, two = (shelf.take(made(components, tmp_path / f"{n}.safetensors", seed=500 * n)) for n in (1, 2))
+    jobs = [(0, LoraSet((Use(one, 1.0, 0.0),))), (1, LoraSet((Use(two, 1.0, 0.0),)))]
+    before = predicted(components, jobs)
+    module = components.unet.get_submodule(next(iter(attention(components))))
+    usual, seen = module.forward, []
+
+    def counting(*values, **named):
+        seen.append(1)
+        return usual(*values, **named)
+
+    module.forward = counting
+    try:
+        for expected, found in zip(before, predicted(components, jobs), strict=True):
+            assert (expected - found).abs().max() < 1e-6
+        assert seen and module.forward is counting
+    finally:
+        del module.forward
+
+
 def predicted(components, jobs):
     """The denoiser's answers to one call of each job, all waiting at once."""
     results, ready = {}, threading.Barrier(len(jobs))

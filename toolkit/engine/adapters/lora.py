@@ -86,11 +86,14 @@ class LoraShelf:
         """The layer, once its change has been seen to have the shape of the module's weight."""
         layer = Layer({part: tensor.float() for part, tensor in parts.items()})
         weight = module_of(self._components, self._named[name]).weight
+        # Shapes are tried without numbers: the changes of a large model's layers together are as large as the model.
+        shapes = Layer({part: one if part == "alpha" else one.to("meta") for part, one in layer.parts.items()})
         try:
-            if layer.delta(weight.shape).isfinite().all():
-                return layer
+            shapes.delta(weight.shape)
         except (RuntimeError, ValueError) as error:
             raise ModelError(self._stranger(file, [name], 0, weight.shape)) from error
+        if all(part.isfinite().all() for part in layer.parts.values()):
+            return layer
         raise ModelError(f"{short(file.path)} holds numbers that are not finite in {name}: copy the file again.")
 
     def _stranger(self, file: WeightsFile, names: list[str], of: int, shape: Any = None) -> str:

@@ -69,6 +69,7 @@ class LoraSwitch:
         self._pristine: dict[Place, torch.Tensor] = {}
         self._merged: Weights = ()
         self._before: Weights = ()
+        self._stacks = Stacks(components)
 
     @contextmanager
     def around(self, calls: Sequence[Any]) -> Iterator[None]:
@@ -85,7 +86,7 @@ class LoraSwitch:
             yield
             return
         self.merge(())
-        with _gated(self._components, wanted, [call.rows for call in calls]):
+        with self._stacks.gated(wanted, [call.rows for call in calls]):
             yield
 
     def merge(self, weights: Weights) -> None:
@@ -140,36 +141,66 @@ def _equal(one: Weights, other: Weights) -> bool:
     return [(id(lora), weight) for lora, weight in one] == [(id(lora), weight) for lora, weight in other]
 
 
-@contextmanager
-def _gated(components: Any, wanted: Sequence[Weights], rows: Sequence[int]) -> Iterator[None]:
-    """While it lasts every touched module adds to each row what that row's LoRAs add."""
-    loras = list({id(lora): lora for weights in wanted for lora, _ in weights}.values())
-    places = {place for lora in loras for place in lora.layers if place[0] == "unet"}
-    modules = []
-    try:
-        for place in places:
-            module = module_of(components, place)
-            module.forward = _gate(module, place, loras, wanted, rows)
-            modules.append(module)
-        yield
-    finally:
-        for module in modules:
-            del module.forward
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """What several LoRAs do to one module, under one another: B (g ⊙ (A x)) with `inner` A and `outer` B."""
+
+    module: torch.nn.Module
+    loras: Sequence[Lora]
+    ranks: Sequence[int]
+    inner: torch.Tensor
+    outer: torch.Tensor
 
 
-def _gate(
-    module: torch.nn.Module, place: Place, loras: Sequence[Lora], wanted: Sequence[Weights], rows: Sequence[int]
-) -> Any:
-    own = [lora for lora in loras if place in lora.layers]
-    pairs = [lora.layers[place].low_rank() for lora in own]
-    like = {"device": module.weight.device, "dtype": module.weight.dtype}
-    inner = torch.cat([down.reshape(down.shape[0], *module.weight.shape[1:]) for down, _ in pairs]).to(**like)
-    outer = torch.cat([up.flatten(1) for _, up in pairs], dim=1).to(**like)
-    gates = _gates(own, [down.shape[0] for down, _ in pairs], wanted, rows).to(**like)
-    usual = type(module).forward
+class Stacks:
+    """The stacks of the LoRAs that shared the latest gated call, ready on the device for the next one."""
+
+    def __init__(self, components: Any) -> None:
+        self._components = components
+        self._loras: list[Lora] = []
+        self._stacks: list[Stack] = []
+
+    @contextmanager
+    def gated(self, wanted: Sequence[Weights], rows: Sequence[int]) -> Iterator[None]:
+        """While it lasts every touched module adds to each row what that row's LoRAs add."""
+        own = {id(lora): lora for weights in wanted for lora, _ in weights}
+        loras = sorted(own.values(), key=lambda lora: (lora.name, id(lora)))
+        if [id(lora) for lora in loras] != [id(lora) for lora in self._loras]:
+            places = dict.fromkeys(place for lora in loras for place in lora.layers if place[0] == "unet")
+            self._stacks = [self._stack(place, [one for one in loras if place in one.layers]) for place in places]
+            self._loras = loras
+        changed = []
+        gates: dict[tuple[tuple[int, ...], tuple[int, ...]], torch.Tensor] = {}
+        try:
+            for stack in self._stacks:
+                key = tuple(map(id, stack.loras)), tuple(stack.ranks)
+                if key not in gates:
+                    gates[key] = _gates(stack.loras, stack.ranks, wanted, rows).to(stack.inner)
+                changed.append((stack.module, stack.module.__dict__.get("forward")))
+                stack.module.forward = _gate(stack, gates[key])
+            yield
+        finally:
+            for module, before in changed:
+                if before is None:
+                    del module.forward
+                else:
+                    module.forward = before
+
+    def _stack(self, place: Place, loras: Sequence[Lora]) -> Stack:
+        module = module_of(self._components, place)
+        pairs = [lora.layers[place].low_rank() for lora in loras]
+        like = {"device": self._components.device, "dtype": module.weight.dtype}
+        inner = torch.cat([down.reshape(down.shape[0], *module.weight.shape[1:]) for down, _ in pairs]).to(**like)
+        outer = torch.cat([up.flatten(1) for _, up in pairs], dim=1).to(**like)
+        return Stack(module, loras, [down.shape[0] for down, _ in pairs], inner, outer)
+
+
+def _gate(stack: Stack, gates: torch.Tensor) -> Any:
+    module, inner, outer = stack.module, stack.inner, stack.outer
+    usual = module.forward
 
     def forward(values: torch.Tensor, *others: Any, **named: Any) -> torch.Tensor:
-        result = usual(module, values, *others, **named)
+        result = usual(values, *others, **named)
         if isinstance(module, torch.nn.Conv2d):
             # The module's own way to convolve, which may wrap around for a tiled picture.
             middle = module._conv_forward(values, inner, None) * gates[:, :, None, None]
