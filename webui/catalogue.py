@@ -33,7 +33,7 @@ REFINE_STRENGTH = 0.35
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 
 
-def catalogue(studio: Studio, who: Who) -> dict[str, Any]:
+def catalogue(studio: Studio, who: Who, built: frozenset[str] | None = None) -> dict[str, Any]:
     """Everything to choose from, and the sentences about presets that were skipped. Reads files, so it may block."""
     studio.read_styles()
     problems = list(studio.styles.problems)
@@ -52,7 +52,7 @@ def catalogue(studio: Studio, who: Who) -> dict[str, Any]:
         "tabs": [
             {"id": tab.id, "title": tab.title}
             for tab in page_tabs(studio)
-            if who.role == OWNER.role or not tab.owner_only
+            if (who.role == OWNER.role or not tab.owner_only) and (built is None or tab.id in built)
         ],
         **finishing(studio),
         "loras": lora_views(studio, strangers),

@@ -86,4 +86,4 @@ class PluginDesk:
         listed = next(one for one in self._plugins.listing() if one["name"] == name)
         plugin = self._plugins.get(name)
         on = self._plugins.choices.enabled(name, plugin.manifest.enabled)
-        return {**listed, "enabled": on, "traceback": plugin.traceback}
+        return {**listed, "enabled": on, "traceback": plugin.traceback, "tabs": (plugin.path / "ui.py").is_file()}

@@ -56,9 +56,9 @@ HEARTBEAT = 15.0
 KEEP = {"cache-control": "private, max-age=31536000, immutable"}
 
 
-def limner_routes(studio: Studio, feed: Feed) -> list[Route]:
-    """All routes under /limner of one studio; the guard must stand in front of them."""
-    desk, inputs, plugins = Desk(studio, feed), Inputs(studio), PluginDesk(studio)
+def limner_routes(studio: Studio, feed: Feed, tabs: frozenset[str] | None = None) -> list[Route]:
+    """All routes under /limner of one studio; the guard must stand in front of them. `tabs` have a page, by id."""
+    desk, inputs, plugins = Desk(studio, feed, tabs), Inputs(studio), PluginDesk(studio)
     table: list[tuple[str, str, Answer]] = [
         ("GET", "/limner/state", desk.state),
         ("POST", "/limner/jobs", desk.submit),
@@ -93,8 +93,8 @@ def limner_routes(studio: Studio, feed: Feed) -> list[Route]:
 class Desk:
     """Answers requests; whatever may block runs on a thread."""
 
-    def __init__(self, studio: Studio, feed: Feed) -> None:
-        self._studio, self._feed = studio, feed
+    def __init__(self, studio: Studio, feed: Feed, tabs: frozenset[str] | None = None) -> None:
+        self._studio, self._feed, self._tabs = studio, feed, tabs
 
     async def state(self, request: Request) -> Response:
         return reply(await asyncio.to_thread(self._feed.state, who_of(request)))
@@ -191,7 +191,7 @@ class Desk:
         return reply(await asyncio.to_thread(expansion, self._studio, wanted))
 
     async def catalogue(self, request: Request) -> Response:
-        return reply(await asyncio.to_thread(catalogue, self._studio, who_of(request)))
+        return reply(await asyncio.to_thread(catalogue, self._studio, who_of(request), self._tabs))
 
     async def style_preview(self, request: Request) -> Response:
         style = self._studio.styles.styles.get(request.path_params["id"])

@@ -63,11 +63,13 @@ class App:
     def __init__(self, studio: Studio, keys: Keys, note: Callable[[], str] | None = None) -> None:
         from webui.page import asset_routes, build_page, look
         from webui.routes import limner_routes
+        from webui.tabs import built_tabs
 
         self.studio, self.keys = studio, keys
         self.feed = Feed(studio, note)
         self.blocks = build_page(studio)
-        inside = Starlette(routes=[*limner_routes(studio, self.feed), *asset_routes()], lifespan=self._lifespan)
+        routes = limner_routes(studio, self.feed, built_tabs(self.blocks))
+        inside = Starlette(routes=[*routes, *asset_routes()], lifespan=self._lifespan)
         self.gradio_app = _mount(inside, self.blocks, look(), [studio.settings.data, *studio.settings.models])
         self.guard = Guard(inside, keys)
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from toolkit.studio import Studio
 
 
+PREFIX = "lm-page-"
+
+
 @dataclass(frozen=True, slots=True)
 class Tab:
     """A tab with a page of its own; `build` puts its parts where it is called, inside a Gradio column.
@@ -40,8 +43,14 @@ def page_tabs(studio: Studio) -> list[Tab]:
     return [*brought, Tab("models", "Models", build_models), Tab("plugins", "Plugins", lambda _: shell("plugins"))]
 
 
+def built_tabs(page: gr.Blocks) -> frozenset[str]:
+    """The ids of the tabs whose pages are in `page`; what is switched on later has its page from the next start on."""
+    names = (str(block.elem_id or "") for block in page.blocks.values())
+    return frozenset(name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX))
+
+
 def build_pages(studio: Studio) -> None:
     """Put the page of every tab into the Blocks that are being built."""
     for tab in page_tabs(studio):
-        with gr.Column(elem_id=f"lm-page-{tab.id}", elem_classes="lm-page-tab"):
+        with gr.Column(elem_id=f"{PREFIX}{tab.id}", elem_classes="lm-page-tab"):
             tab.build(studio)

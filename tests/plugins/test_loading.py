@@ -81,8 +81,10 @@ def test_a_loop_while_registering_is_found_too(tmp_path: Path) -> None:
         ("@hookimpl\ndef register_postprocessors(): yield Postprocessor('x', 'x', None)", "ordinary function"),
         ("@hookimpl\nasync def on_event(event): ...", "async"),
         (
-            "@hookimpl\ndef register_postprocessors():\n    yield Postprocessor('x', 'x', len)\n"
-            "    raise OSError('late')",
+            (
+                "@hookimpl\ndef register_postprocessors():\n    yield Postprocessor('x', 'x', len)\n"
+                "    raise OSError('late')"
+            ),
             "late",
         ),
     ],

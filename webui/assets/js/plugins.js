@@ -55,7 +55,7 @@ function card(plugin, owner) {
 
 function toggle(plugin) {
   const label = plugin.enabled ? "Switch off" : "Switch on";
-  return make("button.lm-quiet.lm-plugin-switch", { type: "button", "aria-label": `${label} ${plugin.title}`, onclick: () => change(plugin.name, { enabled: !plugin.enabled }, `${plugin.title} is ${plugin.enabled ? "off" : "on"} from now on.`) }, label);
+  return make("button.lm-quiet.lm-plugin-switch", { type: "button", "aria-label": `${label} ${plugin.title}`, onclick: () => change(plugin.name, { enabled: !plugin.enabled }, `${plugin.title} is ${plugin.enabled ? "off" : "on"} from now on.${plugin.enabled || !plugin.tabs ? "" : " Its page comes with the next start."}`) }, label);
 }
 
 function settings(plugin) {
