@@ -99,7 +99,9 @@ def checkpoint_card(
 
 
 # What of a NAME.json is a card's; others write their notes into the same file.
-_CARD_NAMES = ("title", "licence", "author", "description", "native_size", "size_multiple", "latent_rgb", "examples")
+_CARD_NAMES = (
+    "title", "licence", "author", "description", "native_size", "size_multiple", "latent_rgb", "examples", "vae",
+)  # fmt: skip
 
 
 def preview_of(path: Path, names: Collection[str]) -> Path | None:

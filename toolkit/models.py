@@ -41,6 +41,7 @@ class ModelIndex:
         self.memory = FileMemory(kept)
         self._described: dict[tuple[str, str], tuple[Any, ModelFile | None]] = {}
         self._weights: dict[tuple[str, str], tuple[Any, WeightsFile | None]] = {}
+        self._vaes: dict[str, Path] = {}
         self._named: dict[str, Path] = {}
         self._failed: dict[str, str] = {}
 
@@ -135,12 +136,14 @@ class ModelIndex:
             existing = ", ".join(model.id for model in self.list()) or "none yet"
             raise ModelError(f"There is no model called “{name}”. The models here: {existing}.")
         path = path.resolve()
+        self._vaes = self._vae_files()
         return self._describe(find_at(path)._replace(listed=False), str(path))
 
     def _scan(self) -> tuple[dict[str, ModelFile], list[str]]:
         models: dict[str, ModelFile] = {}
         problems = self.where.missing()
         failed: dict[str, str] = {}
+        self._vaes = self._vae_files()
         for found in self.where.files("checkpoint", problems):
             name = _free_name(found, models)
             if name is None:
@@ -159,7 +162,7 @@ class ModelIndex:
 
     def _describe(self, found: Found, model_id: str) -> ModelFile | None:
         """A model with its description made anew only when a file has changed; None for weights of another kind."""
-        stamp = _stamp(found)
+        stamp = (_stamp(found), None if found.folder else hash(tuple(self._vaes.items())))
         known = self._described.get((found.path, model_id))
         if known is None or known[0] != stamp:
             model = self._folder(found, model_id) if found.folder else self._file(found, model_id)
@@ -207,8 +210,25 @@ class ModelIndex:
             scheduler=scheduler,
             _sha256=self.memory.sha256,
             preview=preview_of(path, found.names),
-            vae=vae_of(path, found.names),
+            vae=vae_of(path, found.names) or self._vae_from_folders(path, card),
         )
+
+    def _vae_files(self) -> dict[str, Path]:
+        return {file.name.lower(): file.path for file in self.files("vae")}
+
+    def _vae_from_folders(self, path: Path, card: Mapping[str, Any]) -> Path | None:
+        """The autoencoder that a checkpoint's card names, or that has the checkpoint's name in the folder of VAEs."""
+        named = card.get("vae")
+        if named is not None:
+            wanted = str(named).lower().removesuffix(".safetensors")
+            if wanted not in self._vaes:
+                raise ModelError(
+                    f"{short(path.with_suffix('.json'))} names the autoencoder “{str(named)[:60]}”, which is not here: "
+                    "put its .safetensors file into models/vae, or take the name out."
+                )
+            return self._vaes[wanted]
+        return next((self._vaes[name] for end in (".vae", "") if (name := f"{path.stem.lower()}{end}") in self._vaes),
+                    None)  # fmt: skip
 
 
 def _free_name(found: Found, taken: Container[str]) -> str | None:

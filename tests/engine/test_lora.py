@@ -135,7 +135,7 @@ def test_gates_stand_around_what_somebody_else_put_into_a_module(components, tmp
     module.forward = counting
     try:
         for expected, found in zip(before, predicted(components, jobs), strict=True):
-            assert (expected - found).abs().max() < 1e-6
+            assert (expected - found).abs().max() < 1e-5
         assert seen and module.forward is counting
     finally:
         del module.forward

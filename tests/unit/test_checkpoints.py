@@ -269,3 +269,24 @@ def test_peft_and_lycoris_files_are_loras_too(tmp_path):
 )
 def test_licences_are_told_in_plain_words_or_not_at_all(name, words):
     assert words in plain_licence(name)
+
+
+def test_an_autoencoder_of_the_folder_of_vaes_is_taken_by_its_name_or_the_cards(tmp_path):
+    models, vaes = tmp_path / "Stable-diffusion", tmp_path / "VAE"
+    for name in ("ink", "oil"):
+        checkpoint(models / f"{name}.safetensors")
+    index = ModelIndex([tmp_path])
+    assert index.find("ink").weights("vae") == models / "ink.safetensors"
+    shapes = [(name, shape) for name, shape in shapes_of("sd1", TINY["sd1"]) if name.startswith("first_stage_model.")]
+    plain = [(name.removeprefix("first_stage_model."), shape) for name, shape in shapes]
+    write(vaes / "ink.vae.safetensors", plain)
+    write(vaes / "bright.safetensors", plain)
+    by_name = {model.id: model.weights("vae").name for model in index.list()}
+    assert by_name == {"ink": "ink.vae.safetensors", "oil": "oil.safetensors"}
+    (models / "oil.json").write_text(json.dumps({"vae": "bright"}))
+    assert {model.id: model.weights("vae").name for model in index.list()}["oil"] == "bright.safetensors"
+    assert ModelIndex([tmp_path]).find("oil").weights("vae") == vaes / "bright.safetensors"
+    (models / "oil.json").write_text(json.dumps({"vae": "gone"}))
+    assert [model.id for model in index.list()] == ["ink"]
+    [problem] = index.problems()
+    assert "Stable-diffusion/oil.json names the autoencoder “gone”" in problem and "into models/vae" in problem
