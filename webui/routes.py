@@ -13,7 +13,7 @@ POST /limner/read-settings           a picture file as the body → {"request", 
 POST /limner/words                   {"prompt", "model"} → {"unknown": [word], "sentence"}
 POST /limner/expansion               {"request"} → {"prompt", "negative", "seed", "rewritten"}; nothing is queued
 GET  /limner/catalogue               styles, sizes, models, LoRAs, samplers, examples, tabs, problems
-GET  /limner/models                  what is on the disk with licence and size, and what is in memory
+     /limner/models, …/folders       what is on the disk and in memory, and where: see webui/model_routes.py
      /limner/inputs…, …/{id}/outside the pictures that people bring: see webui/inputs.py
 POST /limner/control                 what a ControlNet will follow: see webui/control_routes.py
      /limner/plugins…                what plugins add, and their switches: see webui/plugin_routes.py
@@ -44,7 +44,7 @@ from webui.export_routes import ExportDesk
 from webui.feed import Feed, picture_view
 from webui.guard import MAX_PICTURE_BODY
 from webui.inputs import Inputs
-from webui.models_tab import models_view
+from webui.model_routes import ModelDesk
 from webui.plugin_routes import PluginDesk
 from webui.visitors import who_of
 
@@ -58,7 +58,7 @@ KEEP = {"cache-control": "private, max-age=31536000, immutable"}
 
 def limner_routes(studio: Studio, feed: Feed, tabs: frozenset[str] | None = None) -> list[Route]:
     """All routes under /limner of one studio; the guard must stand in front of them. `tabs` have a page, by id."""
-    desk, inputs, plugins = Desk(studio, feed, tabs), Inputs(studio), PluginDesk(studio)
+    desk, inputs, plugins, models = Desk(studio, feed, tabs), Inputs(studio), PluginDesk(studio), ModelDesk(studio)
     table: list[tuple[str, str, Answer]] = [
         ("GET", "/limner/state", desk.state),
         ("POST", "/limner/jobs", desk.submit),
@@ -80,7 +80,8 @@ def limner_routes(studio: Studio, feed: Feed, tabs: frozenset[str] | None = None
         ("POST", "/limner/expansion", desk.expansion),
         ("GET", "/limner/catalogue", desk.catalogue),
         ("GET", "/limner/styles/{id}/preview", desk.style_preview),
-        ("GET", "/limner/models", desk.models),
+        ("GET", "/limner/models", models.show),
+        ("POST", "/limner/models/folders", models.change),
         ("GET", "/limner/models/{id}/examples/{number:int}", desk.example),
         ("GET", "/limner/loras/{id}/preview", desk.lora_preview),
         ("GET", "/limner/plugins", plugins.list),
@@ -200,10 +201,6 @@ class Desk:
     async def example(self, request: Request) -> Response:
         number = request.path_params["number"]
         return picture_file(await asyncio.to_thread(example_file, self._studio, request.path_params["id"], number))
-
-    async def models(self, request: Request) -> Response:
-        who_of(request)
-        return reply(await asyncio.to_thread(models_view, self._studio))
 
     async def lora_preview(self, request: Request) -> Response:
         return picture_file(await asyncio.to_thread(lora_preview, self._studio, request.path_params["id"]))

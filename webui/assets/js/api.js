@@ -28,6 +28,7 @@ const id = encodeURIComponent;
 export const api = {
   state: () => ask("GET", "state"),
   models: () => ask("GET", "models"),
+  modelFolder: (change) => ask("POST", "models/folders", JSON.stringify(change)),
   catalogue: () => ask("GET", "catalogue"),
   draw: (request, exact = false) => ask("POST", "jobs", JSON.stringify({ request, exact })),
   cancel: (job) => ask("POST", `jobs/${id(job)}/cancel`),
