@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.commands.plugin_flags import merged
 from toolkit.errors import RequestError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--tile", metavar="AXES", help="make it repeat without a seam: x, y or xy")
     add("--refine", type=float, metavar="SCALE", help="draw it again so many times larger")
     add("--refine-strength", type=float, metavar="S", help="how much the larger picture may differ (default: 0.5)")
-    add("--refine-upscaler", metavar="NAME", help="what enlarges in between: lanczos or latent")
+    add("--refine-upscaler", metavar="NAME", help="what enlarges in between: lanczos, latent or a plugin's upscaler")
     add("--lora", action="append", metavar="NAME:WEIGHT", help="a LoRA by its file's name; several times for several")
     add("--control", action="append", metavar="KIND:FILE[:WEIGHT]", help="steer by a picture with a ControlNet")
     add(
@@ -48,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add("--draft", action="store_true", help="draw in the few steps that the model has a way for")
     add("--upscale", type=float, metavar="SCALE", help="enlarge the finished picture by the best upscaler there is")
-    add("--finish", action="append", metavar="NAME[:OPTION=VALUE,…]", help="a plugin's finishing step")
+    add("--finish", action="append", metavar="NAME[:OPTION=VALUE,…]", help="a plugin's finishing step; @FILE for a picture")
     add("--eta", type=float, metavar="E", help="noise of DDIM and TCD, 0 to 1")
     add("--clip-skip", type=int, metavar="N", help="take the text encoder's n-th layer from the end")
     add("--rescale", type=float, metavar="R", help="bring back the contrast that guidance adds, 0 to 1")
@@ -72,12 +73,15 @@ def changed(
     refine = {name: value for name, value in refine.items() if value is not None}
     if refine:
         changes["refine"] = replace(request.refine or Refine(), **refine)
+    if args.extras:
+        extras = {plugin: _with_files(options, inputs) for plugin, options in args.extras.items()}
+        changes["extras"] = merged(request.extras, extras)
     if args.lora:
         changes["loras"] = tuple(_lora(text) for text in args.lora)
     if args.control or args.preprocess:
         changes["controls"] = _controls(args.control or [], args.preprocess or [], inputs)
     if args.finish or args.upscale is not None:
-        asked = tuple(_finish(text) for text in args.finish or ()) or request.finish
+        asked = tuple(_finish(text, inputs) for text in args.finish or ()) or request.finish
         changes["finish"] = asked if args.upscale is None else _enlarged(args.upscale, asked, models)
     return request.with_(**{name: value for name, value in changes.items() if value is not None})
 
@@ -199,10 +203,19 @@ def _enlarged(scale: float, steps: tuple[Any, ...], models: ModelIndex) -> tuple
     return (FinishStep(ways[0] if models.files("upscaler") else ways[1], {"scale": scale}), *others)
 
 
-def _finish(text: str) -> Any:
+def _finish(text: str, inputs: InputPictures) -> Any:
     from toolkit.finishing import FinishStep
 
-    return FinishStep(*_named_options(text, "finish", "--finish"))
+    name, options = _named_options(text, "finish", "--finish")
+    return FinishStep(name, _with_files(options, inputs))
+
+
+def _with_files(options: Mapping[str, Any], inputs: InputPictures) -> dict[str, Any]:
+    """Options with the pictures in them kept among the studio's inputs: @FILE is given for one."""
+    return {
+        name: inputs.add(Path(value[1:])).sha if str(value).startswith("@") and Path(value[1:]).is_file() else value
+        for name, value in options.items()
+    }
 
 
 def _named_options(text: str, field: str, flag: str) -> tuple[str, dict[str, Any]]:

@@ -28,14 +28,21 @@ class Parser(argparse.ArgumentParser):
         sentence = message[:1].upper() + message[1:].rstrip(".")
         self.exit(2, f"{sentence}. `{self.prog} --help` shows what works.\n")
 
+    def command(self, name: str) -> argparse.ArgumentParser:
+        """The parser of a command."""
+        [commands] = [one for one in self._actions if isinstance(one, argparse._SubParsersAction)]
+        return commands.choices[name]
+
 
 def main(argv: Sequence[str]) -> int:
     """Run the command line `argv`; returns the exit code (2 for anything a person can put right)."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    args = read(argv)
     try:
+        if "generate" in argv and environment.ready("page") and not environment.inside():
+            return environment.run_inside(argv)  # its flags are those of plugins too, which need the packages
+        args = read(argv)
         return _run(args, argv)
     except LimnerError as error:
         print(error, file=sys.stderr)
@@ -61,9 +68,39 @@ def read(argv: Sequence[str]) -> argparse.Namespace:
     if words[0] in ("models", "plugins") and words[1:2] != ["run"]:
         after, others = _take_shared(words[1:], stop=False)
         words = [words[0], *after, *others]
-    args = _parser().parse_args([*before, *words])
+    parser = _parser()
+    extras: dict[str, Any] = {}
+    if words[0] == "generate":
+        words, extras = _take_options(parser, before, words, folders, safe)
+    args = parser.parse_args([*before, *words])
+    args.extras = extras
     args.rest, args.plugins, args.safe_mode = rest, folders or None, safe or None
     return args
+
+
+def _take_options(
+    parser: Parser, before: Sequence[str], words: list[str], folders: Sequence[str], safe: bool
+) -> tuple[list[str], dict[str, Any]]:
+    """The words of `generate` without the options of plugins, and those; for its help, what plugins add to it."""
+    from toolkit.commands import plugin_flags
+
+    generate = parser.command("generate")
+    wants_help = bool({"-h", "--help"} & set(words))
+    strange = plugin_flags.unknown(words, generate)
+    if not (strange or wants_help):
+        return words, {}
+    if not environment.ready("page"):
+        names = [path.parent.name.replace("_", "-") for path in (environment.ROOT / "plugins").glob("*/plugin.toml")]
+        if strange and all(flag.startswith(tuple(f"--{name}-" for name in names)) for flag in strange):
+            at = min(number for number, word in enumerate(words) if word.partition("=")[0] in strange)
+            words = words[:at]  # they are read once the packages are in
+        return words, {}
+    data = parser.parse_known_args([*before, *[word for word in words if word not in ("-h", "--help")]])[0]
+    plugins = plugin_flags.opened(getattr(data, "data", None), folders, safe)
+    if wants_help:
+        generate.epilog = plugin_flags.about(plugins)
+        generate.formatter_class = argparse.RawDescriptionHelpFormatter
+    return plugin_flags.take(words, plugins)
 
 
 def _take_plugins(words: Sequence[str]) -> tuple[list[str], bool, list[str]]:
