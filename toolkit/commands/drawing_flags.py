@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add("--draft", action="store_true", help="draw in the few steps that the model has a way for")
     add("--upscale", type=float, metavar="SCALE", help="enlarge the finished picture by the best upscaler there is")
-    add("--finish", action="append", metavar="NAME[:OPTION=VALUE,…]", help="a plugin's finishing step; @FILE for a picture")
+    add("--finish", action="append", metavar="NAME[:OPTION=VALUE,…]", help="a plugin's step; @FILE for a picture")
     add("--eta", type=float, metavar="E", help="noise of DDIM and TCD, 0 to 1")
     add("--clip-skip", type=int, metavar="N", help="take the text encoder's n-th layer from the end")
     add("--rescale", type=float, metavar="R", help="bring back the contrast that guidance adds, 0 to 1")

@@ -101,7 +101,7 @@ def _kind(param: Param) -> str:
 def _value(param: Param) -> str:
     if _kind(param) == "Choice":
         return f" {'|'.join(param.options)}"
-    return {"Toggle": "", "Number": " N", "Color": " #RRGGBB"}.get(_kind(param), " TEXT")
+    return {"Toggle": "", "Number": " N", "Color": " #RRGGBB", "ImageInput": " @FILE"}.get(_kind(param), " TEXT")
 
 
 def _default(param: Param) -> str:
@@ -109,4 +109,6 @@ def _default(param: Param) -> str:
         return "|".join(param.options)
     if _kind(param) == "Number":
         return f"{param.default:g} ({param.minimum:g} to {param.maximum:g})"
-    return str(param.default or ("no" if _kind(param) == "Toggle" else "…"))
+    if _kind(param) == "Toggle":
+        return "yes" if param.default else "no"
+    return "@FILE" if _kind(param) == "ImageInput" else str(param.default or "…")
