@@ -107,10 +107,12 @@ class ModelFile:
                 remedy = f"put its autoencoder beside it as {self.path.stem}.vae.safetensors"
                 raise ModelError(f"{short(self.path)} holds no autoencoder: {remedy}.")
 
-    def elements(self) -> int:
-        """Numbers in all components: what the model needs in memory, divided by the bytes of one."""
+    def elements(self, *components: str) -> int:
+        """Numbers in these components, all without any: what they need in memory, divided by the bytes of one."""
+        wanted = components or self.row.components
         if not self.single:
-            return sum(header_of(self.weights(component)).elements() for component in self.row.components)
+            return sum(header_of(self.weights(component)).elements() for component in wanted)
+        prefixes = {"unet": UNET, **{one.component: one.prefix for one in self.row.text_encoders}}
         header, vae = header_of(self.path), header_of(self.weights("vae"))
-        own = sum(header.elements(prefix) for prefix in (UNET, *(one.prefix for one in self.row.text_encoders)))
-        return own + vae.elements(vae_prefix(vae) or "")
+        own = sum(header.elements(prefix) for component, prefix in prefixes.items() if component in wanted)
+        return own + (vae.elements(vae_prefix(vae) or "") if "vae" in wanted else 0)

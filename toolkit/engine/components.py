@@ -18,6 +18,7 @@ from toolkit.engine.adapters.sets import LoraSwitch
 from toolkit.engine.coalescer import Coalescer
 from toolkit.engine.decoding import Decoder
 from toolkit.engine.loading import load_reader, load_unet, load_vae
+from toolkit.engine.offloading import HOME, pass_through
 from toolkit.engine.text import PromptEncoder
 from toolkit.errors import EngineError
 from toolkit.families import Family
@@ -28,7 +29,8 @@ from toolkit.models import ModelFile
 class Components:
     """One model, loaded: its denoiser is called through `coalescer`, text encoders and VAE by `text` and `decoder`.
 
-    `bytes` is what it fills in memory, `seconds` how long it took to load; `ready` says that it is on the device.
+    `bytes` is what it fills on the device, `seconds` how long it took to load; `ready` says that it is there, `passing`
+    that its denoiser is not and only passes through.
     """
 
     model: ModelFile
@@ -43,6 +45,7 @@ class Components:
     seconds: float = 0.0
     leases: int = 0
     ready: bool = True
+    passing: bool = False
     used: float = field(default_factory=time.monotonic)
     loras: LoraShelf = field(init=False, repr=False)
     controls: ControlShelf = field(init=False, repr=False)
@@ -100,14 +103,20 @@ class Components:
         return (self.unet, self.vae, *(reader.encoder for reader in self.text.readers))
 
 
-def load_components(model: ModelFile, dtype: torch.dtype, device: torch.device) -> Components:
-    """Load a model; raise ModelError naming the file that is wrong."""
+def load_components(
+    model: ModelFile, dtype: torch.dtype, device: torch.device, passing: bool = False
+) -> Components:  # fmt: skip
+    """Load a model, with `passing` its denoiser to memory beside the device; raise ModelError naming a wrong file."""
     began = time.perf_counter()
     model.check()
     readers = [load_reader(model, part, dtype, device) for part in model.row.text_encoders]
-    unet, vae = load_unet(model, dtype, device), load_vae(model, _vae_dtype(model, dtype, device), device)
+    unet = load_unet(model, dtype, HOME if passing else device)
+    vae = load_vae(model, _vae_dtype(model, dtype, device), device)
     if device.type in ("cuda", "cpu"):  # a tenth faster on a processor, where convolutions otherwise turn it round
         unet, vae = (module.to(memory_format=torch.channels_last) for module in (unet, vae))
+    resident = (vae, *(reader.encoder for reader in readers), *(() if passing else (unet,)))
+    if passing:
+        unet = pass_through(unet, device)
     return Components(
         model=model,
         unet=unet,
@@ -117,7 +126,8 @@ def load_components(model: ModelFile, dtype: torch.dtype, device: torch.device) 
         decoder=Decoder(vae),
         device=device,
         dtype=dtype,
-        bytes=sum(map(_size, (unet, vae, *(reader.encoder for reader in readers)))),
+        bytes=sum(map(_size, resident)),
+        passing=passing,
         seconds=time.perf_counter() - began,
     )
 

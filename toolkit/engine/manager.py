@@ -43,12 +43,14 @@ class PipelineManager:
 
     `budget` are the bytes that models may fill on the device, `parked` those in memory beside a graphics card; None is
     what fits the machine. What goes first is what is quickly brought back, large, and long unused. `told` is the folder
-    in which other processes read what is in memory.
+    in which other processes read what is in memory. `passing` says whether the denoiser of a model that is larger than
+    the budget stays in memory and passes through the device; None is where there is a graphics card.
     """
 
     def __init__(
-        self, dtype: str = "auto", budget: int | None = None, parked: int | None = None, told: Path | None = None
-    ) -> None:
+        self, dtype: str = "auto", budget: int | None = None, parked: int | None = None, told: Path | None = None,
+        passing: bool | None = None,
+    ) -> None:  # fmt: skip
         self.device = choose_device()
         self.dtype = choose_dtype(dtype, self.device)
         self._budget = memory_budget(self.device) if budget is None else budget
@@ -57,6 +59,7 @@ class PipelineManager:
         self._loading = threading.Lock()
         self._loaded: dict[Key, Components] = {}
         self._told = told
+        self._passing = self.device.type == "cuda" if passing is None else passing
 
     @contextmanager
     def lease(self, model: ModelFile) -> Iterator[Components]:
@@ -88,6 +91,7 @@ class PipelineManager:
                     "id": c.model.id,
                     "bytes": c.bytes,
                     "warm": c.ready,
+                    "passing": c.passing,
                     "place": self.device.type if c.ready else "memory",
                     "leases": c.leases,
                     **c.coalescer.stats(),
@@ -141,24 +145,31 @@ class PipelineManager:
                     parked.leases -= not parked.ready
             return parked
         needed = model.elements() * self.dtype.itemsize
-        self._make_room(needed)
+        passing = self._passing and needed > self._budget
+        if not passing:
+            self._make_room(needed)
+            passing = self._passing and needed > memory_free(self.device)
+        if passing:
+            log.info("%s is larger than there is room: its denoiser passes through the device", model.id)
+            needed -= model.elements("unet") * self.dtype.itemsize
+            self._make_room(needed)
         self._check_free(model, needed)
-        components = self._load(model)
+        components = self._load(model, passing)
         components.leases = 1
         with self._lock:
             self._loaded[key] = components
         return components
 
-    def _load(self, model: ModelFile) -> Components:
+    def _load(self, model: ModelFile, passing: bool) -> Components:
         try:
-            components = load_components(model, self.dtype, self.device)
+            components = load_components(model, self.dtype, self.device, passing)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
             # The traceback holds what was loaded so far: it has to go before there is room for a second try.
             error.__traceback__ = None
             self._make_room(self._budget)
-            components = load_components(model, self.dtype, self.device)
+            components = load_components(model, self.dtype, self.device, passing)
         log.info("loaded %s as %s in %.1f s", model.id, dtype_name(self.dtype), components.seconds)
         return components
 
@@ -199,7 +210,7 @@ class PipelineManager:
 
     def _can_park(self, leaving: Components) -> bool:
         """Whether memory has room for one more parked model; the least worthy parked ones go for it."""
-        if leaving.bytes > self._parked:
+        if leaving.passing or leaving.bytes > self._parked:
             return False
         parked = {key: c for key, c in self._loaded.items() if not c.ready and not c.leases and c is not leaving}
         while sum(c.bytes for c in parked.values()) + leaving.bytes > self._parked:
