@@ -48,18 +48,19 @@ function machine({ device, dtype, budget, used }) {
 }
 
 // Whether a model fits in words: [state, sentence].
-function fit(needs, budget) {
+function fit(needs, budget, device) {
   if (!needs) return ["", "unknown"];
   if (!budget) return ["", `about ${size(needs)}`];
+  if (needs > budget && device === "cuda") return ["tight", `about ${size(needs)}: more than the graphics card holds; it draws slowly, with the computer’s memory`];
   if (needs > budget) return ["no", `about ${size(needs)}: more than this machine has for models`];
   return needs > budget * (1 - KEPT_FREE) ? ["tight", `about ${size(needs)}: fits, with little left for large pictures`] : ["yes", `about ${size(needs)}: fits`];
 }
 
 const fact = (name, value) => [make("dt", {}, name), typeof value === "string" ? make("dd", {}, value) : value];
 
-function card(model, { budget }) {
+function card(model, { budget, device }) {
   const chosen = state.values.model === model.id;
-  const [fits, words] = fit(model.needs, budget);
+  const [fits, words] = fit(model.needs, budget, device);
   const use = make("button.lm-button", { type: "button", disabled: chosen, onclick: () => { put({ model: model.id }); openTab("create"); } }, chosen ? "In use" : "Draw with it");
   return make("article.lm-model", { "data-fits": fits },
     make("div.lm-model-head", {}, make("h3", {}, model.title), make("span.lm-warm", { "data-warm": model.warm }, model.warm ? "In memory" : "On the disk")),
