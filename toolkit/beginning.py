@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from toolkit.masking import fitting_mask
 from toolkit.request import GenerationRequest
 from toolkit.resizing import drawing_size
 from toolkit.starts import (
+    UPSCALERS,
     AsIs,
     FromImage,
     FromText,
@@ -74,11 +76,11 @@ def begun(
     return request
 
 
-def check_passes(request: GenerationRequest) -> None:
+def check_passes(request: GenerationRequest, upscalers: Sequence[str] = UPSCALERS) -> None:
     """Raise RequestError for a strength or a second pass that the resolved request can't be drawn with."""
     steps = request.sampling.steps or 1
     check_start(request.start, steps)
-    check_refine(request.refine, steps)
+    check_refine(request.refine, steps, upscalers)
     if request.refine is not None and request.size is not None:
         side = round(max(request.size) * request.refine.scale)
         if side > MAX_SIDE:

@@ -30,7 +30,7 @@ def written(request: GenerationRequest) -> dict[str, Any]:
     return {
         **_start(request),
         "Hires upscale": refine and f"{refine.scale:g}",
-        "Hires upscaler": refine and _UPSCALERS[refine.upscaler],
+        "Hires upscaler": refine and _UPSCALERS.get(refine.upscaler, refine.upscaler),
         "Hires steps": refine and refine.steps,
         "Variation seed": variation and variation.seed,
         "Variation seed strength": variation and f"{variation.strength:g}",

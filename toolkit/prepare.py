@@ -17,7 +17,7 @@ from toolkit.geometry import Size
 from toolkit.jobs import OWNER, Who
 from toolkit.lora_bases import check_bases
 from toolkit.loras import known, take_tags
-from toolkit.plugins.calls import check_preprocessors
+from toolkit.plugins.calls import check_preprocessors, refiners
 from toolkit.plugins.calls import prepare as prepare_by_plugins
 from toolkit.request import GenerationRequest, Sampling, Written
 from toolkit.samplers import check_sampler, choose_schedule, find_sampler
@@ -71,7 +71,7 @@ def prepare(
         count=count,
     )
     request = replace(request, refine=_refine(request))
-    check_passes(request)
+    check_passes(request, refiners(plugins))
     return request
 
 

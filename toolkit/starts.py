@@ -7,7 +7,7 @@ the `check_…` functions, types by `start_from_dict` and `options_from_dict`, s
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
@@ -100,7 +100,8 @@ class Refine:
     """A second pass over the finished picture, `scale` times as large ("hires fix").
 
     `upscaler` enlarges in between: "lanczos" the pixels, "latent" the latents, which needs a strength of 0.5 or more
-    to come out sharp. `steps` None takes as many as the first pass; of these, `strength` × steps are drawn.
+    to come out sharp; any other name is that of a plugin's upscaler. `steps` None takes as many as the first pass; of
+    these, `strength` × steps are drawn.
     """
 
     scale: float = 2.0
@@ -189,7 +190,7 @@ def check_variation(variation: Variation | None, count: int) -> None:
         _within("variation.strength", "variation strength", variation.strength, 0, 1)
 
 
-def check_refine(refine: Refine | None, steps: int) -> None:
+def check_refine(refine: Refine | None, steps: int, upscalers: Sequence[str] = UPSCALERS) -> None:
     """Raise RequestError for a second pass that can't be drawn; `steps` are those of the first."""
     if refine is None:
         return
@@ -197,7 +198,7 @@ def check_refine(refine: Refine | None, steps: int) -> None:
         raise RequestError(
             "refine.scale", f"Refining at {refine.scale} times the size won't work: choose from 1 to {MAX_SCALE:g}."
         )
-    _one_of("refine.upscaler", refine.upscaler, UPSCALERS)
+    _one_of("refine.upscaler", refine.upscaler, upscalers)
     if refine.steps is not None:
         _within("refine.steps", "refining steps", refine.steps, 1, MAX_REFINE_STEPS)
     _check_strength("refine.strength", refine.strength, refine.steps or steps)
@@ -225,7 +226,7 @@ def _within(field: str, label: str, value: float, low: int, high: int) -> None:
         raise RequestError(field, f"A {label} of {value} won't work: choose from {low} to {high}.")
 
 
-def _one_of(field: str, value: str, choices: tuple[str, ...]) -> None:
+def _one_of(field: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
         last = f"{', '.join(choices[:-1])} or {choices[-1]}"
         raise RequestError(field, f"“{_short(value)}” is not known as {field.split('.')[-1]}: choose {last}.")

@@ -11,6 +11,7 @@ from toolkit.drafts import can_draft, few_step_loras
 from toolkit.errors import ModelError, RequestError
 from toolkit.jobs import OWNER
 from toolkit.loras import take_tags
+from toolkit.plugins.calls import refiners
 from toolkit.prepare import MAX_STEPS
 from toolkit.samplers import SAMPLERS
 from toolkit.styles import PLACE, load_sizes
@@ -59,11 +60,19 @@ def catalogue(studio: Studio, who: Who, built: frozenset[str] | None = None) -> 
         "controls": _controls(studio, models),
         "preprocessors": preprocessors(studio),
         "upscalers": [{"name": file.name, "title": file.title} for file in studio.models.files("upscaler")],
+        "refiners": _refiners(studio),
         "exports": exporters(studio),
         "rewrites": studio.plugins.rewrites,
         "max_steps": MAX_STEPS if who.role == OWNER.role else studio.limits.visitor_steps,
         "problems": problems,
     }
+
+
+def _refiners(studio: Studio) -> list[dict[str, str]]:
+    """What can enlarge between the two passes of a refined picture."""
+    usual = {"lanczos": "Lanczos", "latent": "Latents"}
+    steps = studio.plugins.registry.steps()
+    return [{"name": name, "label": usual.get(name) or steps[name].label} for name in refiners(studio.plugins)]
 
 
 def unknown(studio: Studio, prompt: str, model_name: str) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +20,7 @@ _SECONDS = {
     "loading": "load", "encoding": "encode", "denoising": "denoise", "decoding": "decode", "finishing": "finish",
 }  # fmt: skip
 _STEPS_REMEMBERED = 50
+_LOOK = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,9 @@ class Patience:
 class Control:
     """A running job's way to speak and to be stopped; used by the thread that draws it."""
 
-    def __init__(self, job: EngineJob, on_event: OnEvent) -> None:
+    def __init__(self, job: EngineJob, on_event: OnEvent, plugins_turn: threading.Lock | None = None) -> None:
         self.job = job
+        self._plugins_turn = plugins_turn or threading.Lock()
         self.stopped = threading.Event()
         self.stalled: str | None = None
         self.skips = Skips(job.request.count)
@@ -88,6 +91,17 @@ class Control:
         self._phase = name
         self._stepped = time.perf_counter()
         self._tell()
+
+    @contextmanager
+    def plugins_turn(self) -> Iterator[None]:
+        """Have plugins work on a picture, for one job at a time: nobody who writes one need think of threads."""
+        while not self._plugins_turn.acquire(timeout=_LOOK):
+            self.alive()
+            self.checkpoint()
+        try:
+            yield
+        finally:
+            self._plugins_turn.release()
 
     def plan(self, steps_left: int) -> None:
         """Say how many denoising steps are still to come; drawing in several batches takes their sum."""

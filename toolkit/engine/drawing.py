@@ -29,11 +29,11 @@ from toolkit.errors import Cancelled
 from toolkit.geometry import Size
 from toolkit.loras import find_lora
 from toolkit.models import ModelIndex
-from toolkit.plugins.calls import denoising, preprocess
+from toolkit.plugins.calls import denoising, enlarge, preprocess
 from toolkit.plugins.plugins import Plugins
 from toolkit.request import GenerationRequest
 from toolkit.resizing import resized
-from toolkit.starts import AsIs
+from toolkit.starts import UPSCALERS, AsIs
 
 
 class Drawer:
@@ -72,7 +72,7 @@ class Drawer:
         own = {} if request.finish else found[0][2]
         if alone := components.coalescer.alone(job.exact):
             facts["alone"] = alone
-        notes = [note for _, note, _ in found if note]
+        notes = [*drawing.notes, *(note for _, note, _ in found if note)]
         pictures = tuple(picture for picture, _, _ in found)
         return Drawn(pictures, {**facts, **own}, notes[0] if notes else None, indices=tuple(kept))
 
@@ -101,7 +101,26 @@ class Drawer:
                 turn, components.unet, patch=patch, patch_key=key, transforms=transforms, adapters=loras, calls=calls
             )  # fmt: skip
 
-        return Drawing(components, request, texts, control, place, seat)
+        drawing = Drawing(components, request, texts, control, place, seat)
+        drawing.enlarge = partial(self._enlarged, drawing)
+        return drawing
+
+    def _enlarged(self, drawing: Drawing, image: Image.Image, size: Size) -> Image.Image:
+        """A picture between two passes, by the plugin's upscaler that the request names."""
+        request, plugins, control = drawing.request, self._plugins(), drawing.control
+        name = request.refine.upscaler
+        if name in UPSCALERS:
+            return image
+        larger = None
+        if plugins is not None:
+            with control.plugins_turn():
+                larger = enlarge(
+                    plugins, name, image, size, request, device=drawing.components.device.type,
+                    checkpoint=control.checkpoint,
+                )  # fmt: skip
+        if larger is None:
+            drawing.notes.append(f"The upscaler “{name}” failed, so the picture was enlarged by Lanczos in between.")
+        return larger or image
 
     def _loras(self, components: Components, request: GenerationRequest) -> LoraSet:
         uses = []
@@ -179,7 +198,7 @@ def _refined(drawing: Drawing, latents: Mapping[int, torch.Tensor]) -> dict[int,
         if refine.upscaler == "latent":
             return enlarged_latents(latents[index], size, components.latent_scale, refine.strength)
         image = _unpacked(components.decoder.decode(latents[index], request.tile)[0])
-        return enlarged(components, image, size, refine.strength, request.tile)
+        return enlarged(components, drawing.enlarge(image, size), size, refine.strength, request.tile)
 
     beginnings: dict[int, Beginning] = {}
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import diffusers
 import torch
+from PIL import Image
 
 from toolkit.engine.beginnings import Beginning
 from toolkit.engine.coalescer import Turn
@@ -37,7 +38,8 @@ class Drawing:
     """What every pass of one job shares.
 
     `place` is the job's place at the denoiser for one pass, `seat(turn, calls, beginning)` the pipeline's UNet there.
-    `company` is the largest number of jobs that shared a call, `rows` the largest batch.
+    `enlarge` makes a picture larger before a second pass, to the given size or near it. `company` is the largest number
+    of jobs that shared a call, `rows` the largest batch; `notes` are sentences for the person.
     """
 
     components: Components
@@ -46,8 +48,10 @@ class Drawing:
     control: Control
     place: Callable[[], AbstractContextManager[Turn]]
     seat: Callable[[Turn, int, Beginning], Seat]
+    enlarge: Callable[[Image.Image, Size], Image.Image] = lambda image, size: image
     company: int = 1
     rows: int = 1
+    notes: list[str] = field(default_factory=list)
 
     def at_once(self, size: Size, number: int) -> int:
         """How many of `number` pictures are denoised together."""

@@ -63,7 +63,7 @@ class JobRunner:
         """Take a job; a runner that is closed ends it as cancelled."""
         if self._on_event is None:
             raise EngineError("The engine was given a job before it was started.")
-        control = Control(job, self._on_event)
+        control = Control(job, self._on_event, self._finishing)
         with self._changed:
             if not self._closing.is_set():
                 self._waiting.append(control)
@@ -168,13 +168,8 @@ class JobRunner:
         from toolkit.engine.finishing import finish_all
 
         control.phase("finishing")
-        while not self._finishing.acquire(timeout=_LOOK):
-            control.alive()
-            control.checkpoint()
-        try:
+        with control.plugins_turn():
             return finish_all(drawn, request, self.plugins, control.checkpoint)
-        finally:
-            self._finishing.release()
 
     def _watch(self) -> None:
         """End jobs that stall: first by asking, then by leaving their thread behind."""

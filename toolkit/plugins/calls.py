@@ -19,6 +19,7 @@ from toolkit.plugins.guard import MISSING
 from toolkit.plugins.params import clean_options, with_defaults
 from toolkit.plugins.states import State
 from toolkit.request import GenerationRequest, Written
+from toolkit.starts import UPSCALERS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,6 +58,28 @@ def prepare(plugins: Plugins, request: GenerationRequest) -> GenerationRequest:
     if (changed.prompt, changed.negative) != (request.prompt, request.negative) and changed.written is None:
         changed = replace(changed, written=Written(request.prompt, request.negative))
     return changed
+
+
+def refiners(plugins: Plugins | None) -> tuple[str, ...]:
+    """The names of all that can enlarge between the two passes of a refined picture."""
+    steps = plugins.registry.steps().values() if plugins is not None else ()
+    return tuple(dict.fromkeys((*UPSCALERS, *(step.name for step in steps if isinstance(step.noun, Upscaler)))))
+
+
+def enlarge(
+    plugins: Plugins, name: str, image: Image, size: tuple[int, int], request: GenerationRequest, *,
+    device: str = "cpu", checkpoint: Callable[[], None] = lambda: None,
+) -> Image | None:  # fmt: skip
+    """A picture enlarged by a plugin's upscaler, to `size` or near it; None when that failed or isn't there."""
+    step = plugins.registry.steps().get(name)
+    if step is None or not isinstance(step.noun, Upscaler):
+        return None
+    needed = max(size[0] / image.width, size[1] / image.height)
+    scale = min(max(needed, min(step.noun.scales)), max(step.noun.scales))
+    context = replace(_context(plugins, step.plugin, request, f"refine/{name}"), device=device, checkpoint=checkpoint)
+    options = with_defaults(step.params, {"scale": scale})
+    answer = plugins.guard.call(step.plugin, _run_step, step, image, options, context)
+    return None if answer is MISSING else answer
 
 
 def finish(

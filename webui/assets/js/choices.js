@@ -58,7 +58,22 @@ function render() {
   shapes(chosen);
   radios(byId("lm-tile"), PATTERNS, state.values.tile ?? "", (key) => put({ tile: key }));
   radios(byId("lm-refine"), LARGER, scale(), (key) => put({ refine: key ? JSON.stringify({ strength: finer(), ...refine(), scale: Number(key) }) : "" }));
+  refineBy();
   summary(chosen, usual);
+}
+
+// What makes the picture larger before it is refined; there is a choice once it is refined at all.
+function refineBy() {
+  const box = byId("lm-refine-by");
+  const ways = state.catalogue?.refiners ?? [];
+  box.hidden = !refine() || ways.length < 2;
+  const key = ways.map((way) => way.name).join();
+  if (box.dataset.key !== key) {
+    box.dataset.key = key;
+    box.replaceChildren(...ways.map((way) => make("option", { value: way.name }, way.label)));
+    box.onchange = () => put({ refine: JSON.stringify({ ...refine(), upscaler: box.value }) });
+  }
+  box.value = refine()?.upscaler ?? "lanczos";
 }
 
 function refine() {
