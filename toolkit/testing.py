@@ -1,8 +1,9 @@
-"""Fixtures for tests of plugins, as a plugin of pytest: `-p toolkit.testing`. Nothing here needs torch or a network.
+"""Fixtures for tests of plugins, as a plugin of pytest: `-p toolkit.testing`. Nothing here needs a network, and torch
+only who asks for the starter model.
 
 `load_plugin(folder)` loads a plugin by the studio's own door and fails the test when it isn't active; `finish(name,
-image, **options)` runs a finishing step of the plugins loaded so far; `studio_with(*folders)` is a studio with the
-sketch engine, and `run_job` draws with it.
+image, **options)` runs a finishing step of the plugins loaded so far and `preprocess` a preprocessor;
+`studio_with(*folders)` is a studio with the sketch engine or the starter model, and `run_job` draws with it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from toolkit.adapters import ControlUse
 from toolkit.finishing import FinishStep
 from toolkit.geometry import Size
 from toolkit.plugins import calls
@@ -70,17 +72,33 @@ def finish(load_plugin: Callable[..., Plugins]) -> Callable[..., Image]:
 
 
 @pytest.fixture
+def preprocess(load_plugin: Callable[..., Plugins]) -> Callable[..., Image]:
+    """`preprocess(name, image, **options)`: the picture that a ControlNet would follow, run like in the engine."""
+
+    def run(name: str, image: Image, **options: Any) -> Image:
+        plugins: Plugins = load_plugin.plugins
+        use = ControlUse("any", "0" * 64, preprocessor=name, options=options)
+        checked = calls.check_preprocessors(plugins, GenerationRequest("test", seed=0, controls=(use,)))
+        return calls.preprocess(plugins, checked.controls[0], image, checked)
+
+    return run
+
+
+@pytest.fixture
 def studio_with(plugin_data: Path) -> Callable[..., Any]:
-    """`with studio_with(folder) as studio`: a studio with the plugins in these folders, that sketches."""
+    """`with studio_with(folder) as studio`: a studio with the plugins in these folders, that sketches.
+
+    With `engine="inline"` it draws with the starter model instead, which takes seconds.
+    """
 
     @contextmanager
-    def opened(*folders: Path | str) -> Iterator[Studio]:
+    def opened(*folders: Path | str, engine: str = "sketch") -> Iterator[Studio]:
         from toolkit.settings import load_settings
         from toolkit.studio import Studio
 
         settings = load_settings(data=plugin_data)
         plugins = Plugins(plugin_data, own=None, given=[Path(folder).resolve() for folder in folders])
-        with Studio(settings=settings, engine="sketch", plugins=plugins) as studio:
+        with Studio(settings=settings, engine=engine, plugins=plugins) as studio:
             yield studio
 
     return opened

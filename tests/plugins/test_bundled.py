@@ -10,22 +10,26 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Launch
+from toolkit.plugins import hookspecs
 from toolkit.plugins.checking import check, run_tests
 from toolkit.plugins.lock import Lock, fingerprint
 from toolkit.plugins.plugins import BUNDLED, FOLDER, Plugins
 from toolkit.plugins.states import State
+from toolkit.request import GenerationRequest
+from toolkit.settings import load_settings
+from toolkit.studio import Studio
 
 NAMES = sorted(path.parent.name for path in FOLDER.glob("*/plugin.toml") if path.parent.name in Lock(BUNDLED))
 
 
+HOOKS = [name for name, spec in vars(hookspecs).items() if hasattr(spec, "limner_spec")]
 OFF = {"example_tab"}  # an example of a page, for who writes one
 
 
 def test_they_are_all_there() -> None:
     assert NAMES == [
-        "controlnet", "cutout", "example_tab", "finish", "freeu", "palette", "print_shop", "provenance", "safety",
-        "upscalers",
-        "vector", "wildcards",
+        "controlnet", "cutout", "example_tab", "finish", "freeu", "lora_styles", "palette", "print_shop", "provenance",
+        "safety", "upscalers", "vector", "wildcards",
     ]  # fmt: skip
 
 
@@ -101,3 +105,21 @@ def test_a_new_plugin_passes_its_check(launch: Launch, tmp_path: Path, kind: str
 def test_a_plugins_command_is_a_command(launch: Launch) -> None:
     said = launch("vector")
     assert (said.returncode, "Name the pictures" in said.stdout) == (2, True)
+
+
+def test_every_hook_is_used_by_one_of_them(tmp_path: Path) -> None:
+    plugins = Plugins(tmp_path)
+    plugins.enable("example_tab")
+    used = {hook for name in NAMES for hook in plugins.registry._given[name] if plugins.registry._given[name][hook]}
+    used |= {hook for hook in HOOKS if plugins.registry.implementations(hook)}
+    used |= {"register_tabs"} if plugins.registry.load_tabs(plugins.get("example_tab")) else set()
+    assert set(HOOKS) - used == set()
+
+
+def test_the_studio_draws_without_any_of_them(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    plugins = Plugins(tmp_path / "data", own=tmp_path / "empty")
+    assert plugins.found == []
+    with Studio(settings=load_settings(data=tmp_path / "data"), engine="sketch", plugins=plugins) as studio:
+        [made] = studio.generate(GenerationRequest("a {red|blue} fish"))
+        assert made.request.prompt == "a {red|blue} fish" and made.path.is_file()

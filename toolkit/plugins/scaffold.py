@@ -10,7 +10,8 @@ from toolkit.plugins.manifest import NAME
 
 KINDS = ("finish", "style", "control", "upscaler", "tab")
 _PROVIDES = {
-    "finish": "postprocessors", "style": "styles", "control": "options", "upscaler": "upscalers", "tab": "tabs",
+    "finish": '"postprocessors"', "style": '"styles"', "control": '"preprocessors", "controls"',
+    "upscaler": '"upscalers"', "tab": '"tabs"',
 }  # fmt: skip
 
 _MANIFEST = """\
@@ -20,7 +21,7 @@ version = "0.1.0"
 description = "What it does, in one line."
 author = ""
 license = ""
-provides = ["{provides}"]
+provides = [{provides}]
 """
 
 _FINISH = '''\
@@ -59,21 +60,28 @@ def register_upscalers():
 '''
 
 _CONTROL = '''\
-"""{title}: an option of a request, and what it does before the picture is drawn."""
+"""{title}: a way to steer, and what makes the picture that a ControlNet follows."""
 
-from toolkit.plugins.api import Toggle, hookimpl
+from toolkit.plugins.api import Control, Number, Preprocessor, hookimpl
+
+
+def run(image, options, context):
+    from PIL import ImageFilter
+
+    edges = image.convert("L").filter(ImageFilter.FIND_EDGES)
+    return edges.point(lambda value: 255 if value > options["threshold"] else 0)
 
 
 @hookimpl
-def register_options():
-    yield Toggle("on", "{title}")
+def register_preprocessors():
+    threshold = Number("threshold", "Threshold", default=40, maximum=255, whole=True)
+    yield Preprocessor("{name}", "{title}", run, params=(threshold,))
 
 
 @hookimpl
-def prepare_request(request):
-    if not request.extras.get("{name}", {{}}).get("on") or "flat style" in request.prompt:
-        return None
-    return request.with_(prompt=request.prompt + ", flat style")
+def register_controls():
+    # For the ControlNets with one of these words in their name.
+    yield Control("{name}", "{title}", words=("{name}",), preprocessor="{name}")
 '''
 
 _TAB = '''\
@@ -120,12 +128,14 @@ def test_it_enlarges(load_plugin, finish):
     assert finish("{name}", Image.new("RGB", (32, 24), "red"), scale=2).size == (64, 48)
 """,
     "control": """\
-def test_it_changes_the_prompt_when_it_is_on(load_plugin, studio_with):
-    with studio_with(FOLDER) as studio:
-        on = studio.prepare(GenerationRequest("red star", extras={{"{name}": {{"on": True}}}}))
-        off = studio.prepare(GenerationRequest("red star"))
-    assert on.prompt == "red star, flat style"
-    assert off.prompt == "red star"
+def test_it_makes_the_picture_to_follow(load_plugin, preprocess):
+    load_plugin(FOLDER)
+    image = Image.new("RGB", (32, 32), "black")
+    image.paste("white", (8, 8, 24, 24))
+    made = preprocess("{name}", image, threshold=90)
+    assert made.size == image.size
+    assert made.getpixel((8, 16)) == (255, 255, 255)
+    assert made.getpixel((16, 16)) == (0, 0, 0)
 """,
     "style": """\
 def test_the_style_is_there(load_plugin):
@@ -146,7 +156,7 @@ def test_the_tab_is_built(load_plugin, studio_with):
 _TEST_HEAD = '"""Tests of {title}, with the fixtures of toolkit.testing."""\n\nfrom pathlib import Path\n\n'
 _TEST_NEEDS = {
     "finish": "from PIL import Image\n\n", "upscaler": "from PIL import Image\n\n",
-    "control": "from toolkit.request import GenerationRequest\n\n",
+    "control": "from PIL import Image\n\n",
 }  # fmt: skip
 _README = "# {title}\n\nWhat it does, what its options mean, and a picture of the result.\n"
 

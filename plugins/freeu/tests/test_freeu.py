@@ -32,3 +32,13 @@ def test_it_is_on_only_inside_a_call(load_plugin):
     with pytest.raises(ZeroDivisionError), around():
         _ = 1 / 0
     assert denoiser.on is None
+
+
+def test_the_starter_draws_another_picture_with_it(studio_with, run_job):
+    pytest.importorskip("torch")
+    with studio_with(FOLDER, engine="inline") as studio:
+        [plain] = run_job(studio, GenerationRequest("a red fish", seed=3))
+        [freed] = run_job(studio, GenerationRequest("a red fish", seed=3, extras={"freeu": {"on": True}}))
+        [again] = run_job(studio, GenerationRequest("a red fish", seed=3))
+    assert freed.image.tobytes() != plain.image.tobytes()
+    assert again.image.tobytes() == plain.image.tobytes(), "the denoiser is left as it was"
