@@ -27,6 +27,7 @@ from typing import Any
 
 import torch
 
+from toolkit.engine.activations import Activations
 from toolkit.engine.device import free_cache, keep_freed_memory, out_of_memory
 from toolkit.engine.merging import Inputs, rules_for
 
@@ -140,6 +141,7 @@ class Coalescer:
         self._device: torch.device = denoiser.device
         self.most_rows = most_rows or MOST_ROWS.get(self._device.type, 16)
         self.most_cells = MOST_CELLS.get(self._device.type, 2**16)
+        self.activations = Activations(self._device)
         self.around: list[Around] = []
         self.before: list[Before] = []
         self.batches = self.calls = 0
@@ -298,11 +300,12 @@ class Coalescer:
 
     def _fits(self, calls: list[Call]) -> bool:
         rows, cells = (sum(getattr(call, name) for call in calls) for name in ("rows", "cells"))
-        return rows <= self.most_rows and cells <= self.most_cells
+        within = rows <= self.most_rows and cells <= self.most_cells
+        return within and self.activations.fits(rows, cells // rows)
 
     def _predict(self, calls: list[Call]) -> None:
         """Give each call its result or its error; what fails together is tried in parts: only the cause fails."""
-        if self._halved and len(calls) == 1 and calls[0].rows > 1 and calls[0].cells > self.most_cells:
+        if len(calls) == 1 and self._too_large(calls[0]):
             self._by_halves(calls[0])
             return
         try:
@@ -314,6 +317,13 @@ class Coalescer:
             return
         for call, result in zip(calls, results, strict=True):
             call.result = result
+
+    def _too_large(self, call: Call) -> bool:
+        """Whether one job's rows are known to be too many for one call."""
+        if call.rows == 1 or self.rules is None:
+            return False
+        learned = self._halved and call.cells > self.most_cells
+        return learned or not self.activations.fits(call.rows, call.cells // call.rows)
 
     def _split(self, calls: list[Call], error: Exception) -> None:
         memory = out_of_memory(error)
@@ -355,6 +365,7 @@ class Coalescer:
                 surrounding.enter_context(around(calls))
             if calls[0].patch is not None:
                 surrounding.enter_context(calls[0].patch())
+            surrounding.enter_context(self.activations.measured(inputs.rows, inputs.sample[0, 0].numel()))
             predicted = self.denoiser(
                 inputs.sample, inputs.timestep, inputs.text, return_dict=False, **inputs.others
             )[0]  # fmt: skip

@@ -103,6 +103,7 @@ class Drawer:
 
         drawing = Drawing(components, request, texts, control, place, seat)
         drawing.enlarge = partial(self._enlarged, drawing)
+        drawing.reserve = partial(self._manager.reserve, components)
         return drawing
 
     def _enlarged(self, drawing: Drawing, image: Image.Image, size: Size) -> Image.Image:

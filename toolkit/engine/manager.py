@@ -8,6 +8,7 @@ parked in the computer's memory first, from where it comes back many times faste
 from __future__ import annotations
 
 import gc
+import hashlib
 import logging
 import threading
 import time
@@ -18,6 +19,7 @@ from typing import Any
 
 import torch
 
+from toolkit.engine.activations import Activations
 from toolkit.engine.components import Components, load_components
 from toolkit.engine.device import (
     choose_device,
@@ -81,6 +83,20 @@ class PipelineManager:
     def budget(self) -> int:
         """Bytes that models may fill on the device."""
         return self._budget
+
+    def reserve(self, components: Components, rows: int, cells: int) -> None:
+        """Put models aside that nobody uses until a call of so many rows fits the budget, as far as it was measured.
+
+        `cells` are those of a row: latent height × width.
+        """
+        needed = components.coalescer.activations.needed(rows, cells)
+        with self._lock:
+            full = sum(c.bytes for c in self._loaded.values() if c.ready) + needed > self._budget
+            idle = any(c.ready and not c.leases for c in self._loaded.values())
+        if needed and full and idle:
+            with self._loading:
+                self._make_room(needed)
+                self._tell()
 
     def loaded(self) -> list[dict[str, Any]]:
         """JSON-ready facts about what is in memory; a model that is not `warm` is parked and must be moved first."""
@@ -155,6 +171,7 @@ class PipelineManager:
             self._make_room(needed)
         self._check_free(model, needed)
         components = self._load(model, passing)
+        components.coalescer.activations = Activations(self.device, self._activations_of(key))
         components.leases = 1
         with self._lock:
             self._loaded[key] = components
@@ -172,6 +189,14 @@ class PipelineManager:
             components = load_components(model, self.dtype, self.device, passing)
         log.info("loaded %s as %s in %.1f s", model.id, dtype_name(self.dtype), components.seconds)
         return components
+
+    def _activations_of(self, key: Key) -> Path | None:
+        """Where the memory that this model's calls take is kept, for this dtype and this device."""
+        if self._told is None:
+            return None
+        card = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
+        name = hashlib.sha256(repr((key, dtype_name(self.dtype), card)).encode()).hexdigest()
+        return self._told / "activations" / f"{name[:24]}.json"
 
     def _check_free(self, model: ModelFile, needed: int) -> None:
         free = memory_free(self.device)

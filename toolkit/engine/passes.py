@@ -38,8 +38,9 @@ class Drawing:
     """What every pass of one job shares.
 
     `place` is the job's place at the denoiser for one pass, `seat(turn, calls, beginning)` the pipeline's UNet there.
-    `enlarge` makes a picture larger before a second pass, to the given size or near it. `company` is the largest number
-    of jobs that shared a call, `rows` the largest batch; `notes` are sentences for the person.
+    `enlarge` makes a picture larger before a second pass, to the given size or near it; `reserve` has memory made free
+    for a call of so many rows of so many cells. `company` is the largest number of jobs that shared a call, `rows` the
+    largest batch; `notes` are sentences for the person.
     """
 
     components: Components
@@ -49,6 +50,7 @@ class Drawing:
     place: Callable[[], AbstractContextManager[Turn]]
     seat: Callable[[Turn, int, Beginning], Seat]
     enlarge: Callable[[Image.Image, Size], Image.Image] = lambda image, size: image
+    reserve: Callable[[int, int], None] = lambda rows, cells: None
     company: int = 1
     rows: int = 1
     notes: list[str] = field(default_factory=list)
@@ -118,6 +120,7 @@ def denoise(drawing: Drawing, beginnings: list[Beginning], first: int, steps: in
         drawing.control.skips.check()
         return values
 
+    drawing.reserve(number * (2 if sampling.guidance > 1 else 1), cells[0] * cells[1])
     drawing.control.phase("denoising")
     with drawing.place() as turn:
         latents = components.pipeline(start.mode, drawing.seat(turn, calls, start), scheduler)(
