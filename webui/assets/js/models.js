@@ -86,8 +86,8 @@ async function add(path) {
   try {
     const { folder, counts } = await api.modelFolder({ folder: path.value });
     path.value = "";
-    const found = Object.entries(counts).map(([kind, count]) => `${count} ${kind}`).join(", ");
-    toast(`${folder} is used from now on: ${found || "no models in it yet"}.`, { seconds: 8 });
+    const found = Object.entries(counts).map(([kind, count]) => `${kind}: ${count}`).join(", ");
+    toast(`${folder} is used from now on. ${found ? `It holds ${found}.` : "There are no models in it yet."}`, { seconds: 8 });
     await again();
   } catch (refusal) { failed(refusal); path.focus(); }
 }
