@@ -149,7 +149,8 @@ def test_an_autoencoder_beside_the_checkpoint_is_used_in_place_of_its_own(folder
     with manager.lease(index.find("ink")) as ours, manager.lease(index.find("other")) as theirs:
         for name, tensor in theirs.vae.state_dict().items():
             assert torch.equal(ours.vae.state_dict()[name], tensor)
-    save_file(theirs.vae.state_dict(), path.with_suffix(".vae.safetensors"))
+    tensors = {name: tensor.contiguous() for name, tensor in theirs.vae.state_dict().items()}
+    save_file(tensors, path.with_suffix(".vae.safetensors"))
     with manager.lease(ModelIndex([tmp_path]).find("ink")) as native:
         assert torch.equal(native.vae.decoder.conv_in.weight, theirs.vae.decoder.conv_in.weight)
     assert [model.id for model in index.list()] == ["ink", "other"]
