@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 from toolkit.adapters import LoraUse
 from toolkit.bench.crowd import Crowd
@@ -19,7 +21,16 @@ RUNS = 15
 STEPS = 10
 LORA, OTHER = "limner-starter-neon", "limner-starter-linocut"
 
-Draw = Callable[..., float]
+
+class Took(NamedTuple):
+    """Seconds of one picture: those that passed, and those of the processor, which other programs change less."""
+
+    wall: float
+    processor: float
+
+
+Draw = Callable[..., Took]
+Pair = tuple[Took, Took]
 
 
 def measure_change(models: ModelIndex, model_id: str, dtype: str, runs: int | None = None) -> Result:
@@ -28,7 +39,7 @@ def measure_change(models: ModelIndex, model_id: str, dtype: str, runs: int | No
     Every change goes to weights that were never used before, so that nothing remembered is a help.
     """
 
-    def pair(draw: Draw, number: int) -> tuple[float, float]:
+    def pair(draw: Draw, number: int) -> Pair:
         uses = LoraUse(LORA, 0.5 + number / 1000), LoraUse(OTHER, 0.6)
         draw(4 * number, LoraUse(OTHER, 0.9 + number / 1000))
         return draw(4 * number + 1, *uses), draw(4 * number + 2, *uses)
@@ -40,9 +51,9 @@ def measure_change(models: ModelIndex, model_id: str, dtype: str, runs: int | No
 def measure_merged(models: ModelIndex, model_id: str, dtype: str, runs: int | None = None) -> Result:
     """A picture with a LoRA ÷ one without, each after one of its kind."""
 
-    def pair(draw: Draw, number: int) -> tuple[float, float]:
+    def pair(draw: Draw, number: int) -> Pair:
         uses = LoraUse(LORA, 0.8)
-        sides: dict[bool, float] = {}
+        sides: dict[bool, Took] = {}
         for with_lora in (True, False) if number % 2 else (False, True):
             chosen = (uses,) if with_lora else ()
             draw(4 * number, *chosen)
@@ -54,24 +65,27 @@ def measure_merged(models: ModelIndex, model_id: str, dtype: str, runs: int | No
 
 
 def _measure(
-    scenario: str, pair: Callable[[Draw, int], tuple[float, float]], value: Callable[[float, float], float], aim: float,
+    scenario: str, pair: Callable[[Draw, int], Pair], value: Callable[[float, float], float], aim: float,
     unit: str, model_id: str, models: ModelIndex, dtype: str, runs: int | None,
 ) -> Result:  # fmt: skip
     model = models.find(model_id)
     precision = choose_dtype(dtype, choose_device())
     with Crowd(models, dtype_name(precision)) as crowd:
 
-        def draw(number: int, *loras: LoraUse) -> float:
-            """Seconds from the job's start to its last picture, with a prompt of its own."""
+        def draw(number: int, *loras: LoraUse) -> Took:
+            """From the job's start to its last picture, with a prompt of its own."""
             request = request_of(model.id, model.card, number)
             sampling = replace(request.sampling, steps=STEPS)
             job = EngineJob(f"bench-{number}", replace(request, sampling=sampling, loras=loras))
-            return crowd.run([job])[0].seconds["total"]
+            began = time.process_time()
+            wall = crowd.run([job])[0].seconds["total"]
+            return Took(wall, time.process_time() - began)
 
         pair(draw, -1)
         pairs = [pair(draw, number) for number in range(runs or RUNS)]
-    values = [value(*both) for both in pairs]
-    ours, peer = zip(*pairs, strict=True)
+    values = [value(mine.wall, theirs.wall) for mine, theirs in pairs]
+    processor = statistics.median(value(mine.processor, theirs.processor) for mine, theirs in pairs)
+    ours, peer = zip(*([both.wall for both in pair] for pair in pairs), strict=True)
     return Result(
         scenario=scenario,
         value=statistics.median(values),
@@ -81,5 +95,5 @@ def _measure(
         peer_s=statistics.median(peer),
         runs=len(pairs),
         spread=quartiles(values),
-        conditions={**conditions(precision), "model": model.id, "steps": STEPS},
+        conditions={**conditions(precision), "processor": round(processor, 4), "model": model.id, "steps": STEPS},
     )
