@@ -52,7 +52,7 @@ def annotate(name, image, options, context):
     folder = context.models / "annotators"
     missing = [file for file in annotator.files if not (folder / file).is_file()]
     if missing:
-        needs = " and ".join(missing)
+        needs = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
         raise RequestError("controls", f"{annotator.label} needs {needs} in models/annotators: {SOURCE}.")
     import controlnet_aux
     import torch

@@ -85,7 +85,7 @@ function empty(text) {
 }
 
 function tile(picture) {
-  const prompt = promptOf(picture.request);
+  const prompt = promptOf(picture.request) || (picture.request.start?.kind === "as_is" ? "A picture that was only finished" : "A picture without words");
   const image = make("img", { src: thumbUrl(picture.id), alt: prompt, loading: "lazy", decoding: "async", draggable: "false" });
   const open = make("button", { type: "button", tabindex: "-1", title: prompt }, image);
   open.addEventListener("click", () => enlarge(picture));
