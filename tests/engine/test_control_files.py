@@ -57,7 +57,7 @@ def test_original_names_become_diffusers_own(family, prefix, tmp_path):
         net = ControlNetModel.from_unet(components.unet).eval()
         for weight in net.parameters():
             torch.nn.init.normal_(weight, std=0.05)
-        tensors = {prefix + original(name): weight for name, weight in net.state_dict().items()}
+        tensors = {prefix + original(name): weight.contiguous() for name, weight in net.state_dict().items()}
         assert len(tensors) == len(net.state_dict())
         save_file(tensors, tmp_path / "controlnet" / "canny.safetensors")
         [file] = control_files(index)
@@ -76,10 +76,34 @@ def test_a_file_of_diffusers_own_names_needs_no_folder(tmp_path):
     with PipelineManager("float32").lease(index.find("tiny")) as components:
         net = ControlNetModel.from_unet(components.unet)
         path = tmp_path / "controlnet" / "depth.safetensors"
-        save_file(net.state_dict(), path)
+        save_file({name: weight.contiguous() for name, weight in net.state_dict().items()}, path)
         loaded = ControlShelf(components).take(control_files(index)[0]).model
         assert torch.equal(loaded.conv_in.weight, net.conv_in.weight)
-        lacking = {name: weight for name, weight in net.state_dict().items() if not name.startswith("mid_block")}
+        whole = net.state_dict().items()
+        lacking = {name: weight.contiguous() for name, weight in whole if not name.startswith("mid_block")}
         save_file(lacking, path)
         with pytest.raises(ModelError, match=r"controlnet/depth\.safetensors is no ControlNet for"):
             ControlShelf(components).take(control_files(index)[0])
+
+
+def test_kept_nets_are_counted_used_ones_stay_and_all_go_with_their_model(tmp_path):
+    (tmp_path / "controlnet").mkdir()
+    (tmp_path / "checkpoints").mkdir()
+    write_checkpoint(tmp_path / "checkpoints" / "tiny.safetensors", "sd1")
+    index = ModelIndex([tmp_path])
+    with PipelineManager("float32").lease(index.find("tiny")) as components:
+        net = ControlNetModel.from_unet(components.unet)
+        tensors = {name: weight.contiguous() for name, weight in net.state_dict().items()}
+        for name in "abcd":
+            save_file(tensors, tmp_path / "controlnet" / f"{name}.safetensors")
+        files = {file.name: file for file in control_files(index)}
+        shelf = ControlShelf(components)
+        one = sum(weight.numel() * 4 for weight in net.parameters())
+        taken = {name: shelf.take(files[name]) for name in "abc"}
+        assert shelf.bytes == 3 * one
+        assert shelf.take(files["a"]) is taken["a"]
+        shelf.take(files["d"])
+        assert shelf.bytes == 3 * one
+        assert shelf.take(files["a"]) is taken["a"] and shelf.take(files["b"]) is not taken["b"]
+        shelf.clear()
+        assert shelf.bytes == 0

@@ -91,7 +91,7 @@ class PipelineManager:
         """
         needed = components.coalescer.activations.needed(rows, cells)
         with self._lock:
-            full = sum(c.bytes for c in self._loaded.values() if c.ready) + needed > self._budget
+            full = sum(_held(c) for c in self._loaded.values() if c.ready) + needed > self._budget
             idle = any(c.ready and not c.leases for c in self._loaded.values())
         if needed and full and idle:
             with self._loading:
@@ -218,7 +218,7 @@ class PipelineManager:
         """Put models aside until `needed` bytes fit the budget, or all that are left are leased."""
         while True:
             with self._lock:
-                full = sum(c.bytes for c in self._loaded.values() if c.ready) + needed > self._budget
+                full = sum(_held(c) for c in self._loaded.values() if c.ready) + needed > self._budget
                 idle = [(_worth(c), key) for key, c in self._loaded.items() if c.ready and not c.leases]
                 if not full or not idle:
                     break
@@ -246,11 +246,18 @@ class PipelineManager:
     def _move(self, components: Components, device: torch.device) -> None:
         for module in components.modules:
             module.to(device)
+        if device != self.device:
+            components.controls.clear()  # what is put aside takes its ControlNets off the device as well
         components.ready = device == self.device
 
     def _free(self) -> None:
         gc.collect()
         free_cache(self.device)
+
+
+def _held(components: Components) -> int:
+    """Bytes that a model fills on the device with the ControlNets that were loaded for it."""
+    return components.bytes + components.controls.bytes
 
 
 def _worth(components: Components) -> float:

@@ -14,6 +14,7 @@ from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
 from safetensors.torch import load_file
 
 from toolkit.controls import ControlFile
+from toolkit.engine.device import free_cache, out_of_memory
 from toolkit.errors import ModelError
 from toolkit.weights import short
 
@@ -56,11 +57,33 @@ class ControlShelf:
         stat = file.path.stat()
         key = (file.path, stat.st_mtime_ns, stat.st_size)
         with self._lock:
-            if key not in self._kept:
-                self._kept[key] = self._load(file)
-                for old in list(self._kept)[: -self.KEPT]:
-                    del self._kept[old]
+            self._kept[key] = self._kept.pop(key, None) or self._load_with_room(file)
+            for old in list(self._kept)[: -self.KEPT]:
+                del self._kept[old]
             return self._kept[key]
+
+    @property
+    def bytes(self) -> int:
+        """What the kept ones fill on the device."""
+        with self._lock:
+            weights = [weight for net in self._kept.values() for weight in net.model.parameters()]
+        return sum(weight.numel() * weight.element_size() for weight in weights)
+
+    def clear(self) -> None:
+        """Let go of all that no job holds."""
+        with self._lock:
+            self._kept.clear()
+
+    def _load_with_room(self, file: ControlFile) -> Net:
+        try:
+            return self._load(file)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error) or not self._kept:
+                raise
+            error.__traceback__ = None  # it holds what was loaded so far
+        self._kept.clear()
+        free_cache(self._components.device)
+        return self._load(file)
 
     def _load(self, file: ControlFile) -> Net:
         components = self._components
@@ -79,6 +102,8 @@ class ControlShelf:
                 net = ControlNetModel.from_config({**config, _ORDER: "rgb"})
             net.load_state_dict(tensors, assign=True)
         except (RuntimeError, KeyError, AttributeError, ValueError) as error:
+            if out_of_memory(error):
+                raise
             raise ModelError(
                 f"{short(file.path)} is no ControlNet for {components.model.title} ({components.family.title}): "
                 "choose one for this family, or copy the file again."
