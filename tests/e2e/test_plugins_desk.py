@@ -1,4 +1,4 @@
-"""What bundled plugins do for a designer at the desk: words by chance seen before they are drawn, pictures saved as other files."""
+"""What bundled plugins do for a designer at the desk: words by chance seen before drawing, pictures as other files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.e2e.desk import Desk, new_desk
+from tests.unit.plugin_makers import write
 from toolkit.engine.sketch import SketchEngine
 from toolkit.plugins.plugins import Plugins
 from toolkit.settings import load_settings
@@ -18,11 +19,16 @@ from webui.server import Server, build_app, serving
 
 CHANCE = "a {red|blue|green|yellow|black|white} {fish|star|heart|moon|tree|house}"
 
+NOISE = (
+    "from PIL import Image\n@hookimpl\ndef register_postprocessors():\n"
+    "    yield Postprocessor('noise', 'Noise', lambda i, o, c: Image.effect_noise(i.size, 120).convert('RGB'))\n"
+)
+
 
 @pytest.fixture(scope="module")
 def bundled(tmp_path_factory) -> Iterator[tuple[Studio, Server]]:
     settings = load_settings(data=tmp_path_factory.mktemp("studio"))
-    plugins = Plugins(settings.data)
+    plugins = Plugins(settings.data, given=[write(tmp_path_factory.mktemp("given"), "noise", NOISE)])
     engine = SketchEngine(step_seconds=0.01, plugins=plugins)
     with Studio(settings=settings, engine=engine, plugins=plugins) as studio, serving(build_app(studio)) as server:
         yield studio, server
@@ -103,8 +109,7 @@ def test_a_picture_is_saved_as_other_files(desk: Desk, bundled) -> None:
 
 
 def test_what_cannot_be_saved_says_why(desk: Desk) -> None:
-    desk.page.locator("#lm-finish-add").select_option("vignette")
-    desk.page.locator(".lm-finish-step[data-step=vignette] input[type=range]").first.fill("1")
+    desk.page.locator("#lm-finish-add").select_option("noise")
     desk.draw("a red fish")
     desk.page.get_by_role("button", name="Save as Transparent PNG").click()
     expect(desk.toast.last).to_contain_text("ground is not plain")

@@ -92,7 +92,7 @@ def test_one_good_plugin_and_five_bad_ones_are_named_and_the_studio_draws(owner:
     for name, state in states.items():
         expect(card(owner, name)).to_have_attribute("data-state", state)
     expect(card(owner, "loops")).to_contain_text("within 5 seconds")
-    expect(card(owner, "good")).to_contain_text("postprocessor negative")
+    expect(card(owner, "good").locator(".lm-plugin-adds div").first).to_have_text("Finishing stepsnegative")
     expect(card(owner, "good")).to_contain_text("ms to load")
     expect(card(owner, "raises").locator("pre")).to_contain_text("no such GPU")
 

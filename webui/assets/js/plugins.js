@@ -8,6 +8,15 @@ import { failed, toast } from "./toast.js";
 
 const STATES = { active: "on", disabled: "off", found: "waits for permission", changed: "changed, not loaded", incompatible: "made for another version", failed: "failed" };
 
+const KINDS = {
+  style: "Styles", "prompt transform": "Prompts", postprocessor: "Finishing steps", upscaler: "Upscalers", exporter: "Saves as", preprocessor: "Preprocessors",
+  control: "Controls", option: "Options", setting: "Settings", command: "Commands", tab: "Pages",
+};
+const ALSO = {
+  "request chain": "looks at requests before they are queued", "denoiser patch": "changes the denoiser for those who ask", review: "reviews pictures before they are kept",
+  metadata: "writes facts into pictures", signing: "writes into the saved file", events: "follows jobs",
+};
+
 export function startPlugins() {
   on("tab", (id) => { if (id === "plugins") load(); });
 }
@@ -45,12 +54,23 @@ function card(plugin, owner) {
       make("span.lm-plugin-state", {}, STATES[plugin.state] ?? plugin.state),
       owner ? toggle(plugin) : null),
     plugin.description ? make("p", {}, plugin.description) : null,
-    plugin.provides?.length ? make("ul.lm-plugin-adds", { "aria-label": "Adds" }, ...plugin.provides.slice(0, 24).map((noun) => make("li", {}, noun))) : null);
+    plugin.provides?.length ? adds(plugin.provides) : null);
   if (!owner) return box;
   if (plugin.reason) box.append(make("p.lm-plugin-reason", {}, plugin.reason));
   if (plugin.traceback) box.append(make("details.lm-plugin-trace", {}, make("summary", {}, "What happened, for the plugin’s author"), make("pre", { tabindex: "0" }, plugin.traceback)));
   if (plugin.form?.length && plugin.state === "active") box.append(settings(plugin));
   return box;
+}
+
+// "postprocessor grain" and its like, by what they are called on the page.
+function adds(provides) {
+  const groups = new Map();
+  for (const noun of provides) {
+    const kind = Object.keys(KINDS).find((one) => noun.startsWith(`${one} `));
+    const [title, name] = kind ? [KINDS[kind], noun.slice(kind.length + 1)] : ["Also", ALSO[noun] ?? noun];
+    groups.set(title, [...(groups.get(title) ?? []), name.replaceAll("_", " ")]);
+  }
+  return make("dl.lm-plugin-adds", { "aria-label": "Adds" }, ...[...groups].map(([title, names]) => make("div", {}, make("dt", {}, title), make("dd", {}, names.join(", ")))));
 }
 
 function toggle(plugin) {
