@@ -95,7 +95,7 @@ def test_somebody_elses_picture_gives_nothing(person: Person, sha) -> None:
         ({"preprocessor": "magic"}, None, "no preprocessor “magic”"),
         ({"options": {"low": 999}}, None, "999"),
         ({"resize": "fold"}, None, "“fold” won't work"),
-        ({"preprocessor": "openpose"}, None, "needs body_pose_model.pth, hand_pose_model.pth and facenet.pth in models/annotators"),
+        ({"preprocessor": "openpose"}, None, "body_pose_model.pth, hand_pose_model.pth and facenet.pth in models"),
         ({}, [8, 9000], "8 × 9000 won't work"),
         ({}, [True, 64], "won't work"),
     ],
