@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
-
+from toolkit.bench.comparison import times_as_fast
 from toolkit.bench.crowd import Crowd
-from toolkit.bench.measure import Pair, Result, conditions, gain, in_turns, quartiles
+from toolkit.bench.measure import Result
 from toolkit.bench.modes import STEPS, jobs_of_all_modes
 from toolkit.engine.device import choose_device, choose_dtype, dtype_name
 from toolkit.models import ModelIndex
@@ -26,28 +25,17 @@ def measure(models: ModelIndex, model_id: str, dtype: str, runs: int | None = No
             for job in jobs_of_all_modes(model.id, model.card, 2 * number + 4).values():
                 crowd.run([job])
 
+        def learned() -> dict[str, object]:
+            stats = next(one for one in crowd.engine.stats()["models"] if one["id"] == model.id)
+            return {
+                "model": model.id,
+                "steps": STEPS,
+                "modes": list(jobs_of_all_modes(model.id, model.card, 0)),
+                "calls_per_batch": round(stats["calls"] / stats["batches"], 2),
+            }
+
         ours(-1)
-        count = runs or RUNS
-        processor: Pair = ([], [])
-        ours_s, peer_s = in_turns(ours, theirs, count, processor)
-        stats = next(one for one in crowd.engine.stats()["models"] if one["id"] == model.id)
-    ratios = [alone / mine for mine, alone in zip(ours_s, peer_s, strict=True)]
-    return Result(
-        scenario="all-modes",
-        value=statistics.median(ratios),
-        aim=2.0 if choose_device().type == "cuda" else 1.2,
-        unit=" ×",
-        ours_s=statistics.median(ours_s),
-        peer_s=statistics.median(peer_s),
-        runs=count,
-        spread=quartiles(ratios),
-        at_least=True,
-        conditions={
-            **conditions(precision),
-            "processor_gain": gain(processor),
-            "model": model.id,
-            "steps": STEPS,
-            "modes": list(jobs_of_all_modes(model.id, model.card, 0)),
-            "calls_per_batch": round(stats["calls"] / stats["batches"], 2),
-        },
-    )
+        return times_as_fast(
+            "all-modes", ours, theirs, aim=2.0 if choose_device().type == "cuda" else 1.2, runs=runs or RUNS,
+            precision=precision, learned=learned,
+        )  # fmt: skip

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import statistics
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from toolkit.bench.comparison import times_as_fast
+from toolkit.bench.measure import Result
+from toolkit.engine.device import dtype_name
 from toolkit.engine.inline import InlineEngine
 from toolkit.engine.protocol import EngineEvent, EngineJob
 from toolkit.errors import EngineError
@@ -56,3 +61,31 @@ class Crowd:
         with self._changed:
             self.events.setdefault(event.job_id, []).append((time.perf_counter(), event))
             self._changed.notify_all()
+
+
+def eight_at_once(
+    scenario: str, models: ModelIndex, job_of: Callable[[int], EngineJob], peer: Callable[[int], Any], *, aim: float,
+    runs: int, precision: Any, known: Mapping[str, Any],
+) -> Result:  # fmt: skip
+    """How many times as many pictures a second eight people's jobs make at once as `peer` makes of them one by one.
+
+    Both are asked for pictures by number, of which no two are alike.
+    """
+    people = 8
+    companies: list[int] = []
+    with Crowd(models, dtype_name(precision)) as crowd:
+
+        def ours(number: int) -> None:
+            ended = crowd.run([job_of(people * number + place) for place in range(people)])
+            companies.extend(event.facts["company"] for event in ended)
+
+        def theirs(number: int) -> None:
+            for place in range(people):
+                peer(people * number + place)
+
+        for warm in (ours, theirs):
+            warm(-1)
+        return times_as_fast(
+            scenario, ours, theirs, aim=aim, runs=runs, precision=precision,
+            learned=lambda: {**known, "jobs": people, "company": statistics.median(companies)},
+        )  # fmt: skip

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
 from collections.abc import Callable, Sequence
 
 import diffusers
 import torch
 
-from toolkit.bench.measure import Pair, Result, conditions, gain, in_turns, quartiles
+from toolkit.bench.comparison import times_as_fast
+from toolkit.bench.measure import Result
 from toolkit.bench.shapes import EIGHT, Shape, Sketch
 from toolkit.engine.coalescer import Coalescer
 from toolkit.engine.denoiser import Seat
@@ -38,28 +38,14 @@ def _measure(scenario: str, name: str, dtype: str, runs: int | None) -> Result:
     jobs = Together(shape)
     for warm in (jobs.one_by_one, jobs.at_once):
         warm(-1)
-    count = runs or RUNS
-    processor: Pair = ([], [])
-    ours_s, peer_s = in_turns(jobs.at_once, jobs.one_by_one, count, processor)
-    ratios = [theirs / mine for mine, theirs in zip(ours_s, peer_s, strict=True)]
-    return Result(
-        scenario=scenario,
-        value=statistics.median(ratios),
-        aim=AIMS[name],
-        unit=" ×",
-        ours_s=statistics.median(ours_s),
-        peer_s=statistics.median(peer_s),
-        runs=count,
-        spread=quartiles(ratios),
-        at_least=True,
-        conditions={
-            **conditions(precision),
-            "processor_gain": gain(processor),
+    return times_as_fast(
+        scenario, jobs.at_once, jobs.one_by_one, aim=AIMS[name], runs=runs or RUNS, precision=precision,
+        learned=lambda: {
             "shape": name,
             "jobs": len(EIGHT),
             "calls_per_batch": round(jobs.coalescer.calls / jobs.coalescer.batches, 1),
         },
-    )
+    )  # fmt: skip
 
 
 class Together:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import statistics
 from dataclasses import replace
 from typing import Any
 
@@ -18,20 +17,18 @@ from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, Stable
 from PIL import Image, ImageDraw
 
 from toolkit.adapters import ControlUse, LoraUse
-from toolkit.bench.crowd import Crowd
-from toolkit.bench.measure import Pair, Result, conditions, gain, in_turns, quartiles
-from toolkit.bench.one_job import request_of
+from toolkit.bench.crowd import eight_at_once
+from toolkit.bench.measure import Result
+from toolkit.bench.one_job import draw_plainly, request_of
 from toolkit.controls import find_control
-from toolkit.engine.device import choose_device, choose_dtype, dtype_name
+from toolkit.engine.device import choose_device, choose_dtype
 from toolkit.engine.protocol import EngineJob
 from toolkit.geometry import Size
 from toolkit.loras import find_lora
 from toolkit.models import ModelFile, ModelIndex
-from toolkit.samplers import find_sampler, scheduler_options
 
 AIM, AIM_CUDA = 1.2, 2.0
 RUNS = 5
-JOBS = 8
 STEPS = 10
 NET = "limner-starter-lines"
 SETS = (
@@ -47,54 +44,20 @@ def measure(models: ModelIndex, model_id: str, dtype: str, runs: int | None = No
     precision = choose_dtype(dtype, choose_device())
     size = Size(*model.card["native_size"])
     peer = PlainLoras(models, model, precision, outline(size))
-    companies: list[int] = []
-    with Crowd(models, dtype_name(precision)) as crowd:
-
-        def ours(number: int) -> None:
-            ended = crowd.run([job_of(model, JOBS * number + place) for place in range(JOBS)])
-            companies.extend(event.facts["company"] for event in ended)
-
-        def theirs(number: int) -> None:
-            for place in range(JOBS):
-                peer(job_of(model, JOBS * number + place))
-
-        for warm in (ours, theirs):
-            warm(-1)
-        count = runs or RUNS
-        processor: Pair = ([], [])
-        ours_s, peer_s = in_turns(ours, theirs, count, processor)
-    ratios = [plain / mine for mine, plain in zip(ours_s, peer_s, strict=True)]
-    return Result(
-        scenario="lora-mix",
-        value=statistics.median(ratios),
-        aim=AIM_CUDA if choose_device().type == "cuda" else AIM,
-        unit=" ×",
-        ours_s=statistics.median(ours_s),
-        peer_s=statistics.median(peer_s),
-        runs=count,
-        spread=quartiles(ratios),
-        at_least=True,
-        conditions={
-            **conditions(precision),
-            "processor_gain": gain(processor),
-            "model": model.id,
-            "steps": STEPS,
-            "jobs": JOBS,
-            "lora_sets": len(SETS),
-            "with_control": JOBS // 2,
-            "company": statistics.median(companies),
-        },
-    )
+    return eight_at_once(
+        "lora-mix", models, lambda number: job_of(model, number), lambda number: peer(job_of(model, number)),
+        aim=AIM_CUDA if choose_device().type == "cuda" else AIM, runs=runs or RUNS, precision=precision,
+        known={"model": model.id, "steps": STEPS, "lora_sets": len(SETS), "with_control": "every second job"},
+    )  # fmt: skip
 
 
 def job_of(model: ModelFile, number: int, steps: int = STEPS) -> EngineJob:
     """A job of a person of its own: the next set of LoRAs, every second one with the ControlNet."""
-    request = request_of(model.id, model.card, number)
+    request = request_of(model.id, model.card, number, steps)
     picture = _png(outline(request.size))
     name = hashlib.sha256(picture).hexdigest()
     controls = (ControlUse(NET, name, weight=0.8),) if number % 2 else ()
     request = replace(request, loras=SETS[number % len(SETS)], controls=controls)
-    request = replace(request, sampling=replace(request.sampling, steps=steps))
     return EngineJob(f"bench-{number}", request, who=f"person {number}", pictures={name: picture})
 
 
@@ -130,19 +93,7 @@ class PlainLoras:
             self._plain.set_adapters([use.name for use in request.loras], [use.weight for use in request.loras])
         else:
             self._plain.disable_lora()
-        sampler, _ = find_sampler(request.sampling.sampler)
-        options = scheduler_options(sampler, request.sampling.schedule)
-        pipeline.scheduler = getattr(diffusers, sampler.scheduler).from_config(pipeline.scheduler.config, **options)
-        return pipeline(
-            request.prompt,
-            negative_prompt=request.negative,
-            width=request.size.width,
-            height=request.size.height,
-            num_inference_steps=request.sampling.steps,
-            guidance_scale=request.sampling.guidance,
-            generator=torch.Generator().manual_seed(request.seed),
-            **more,
-        ).images[0]
+        return draw_plainly(pipeline, request, **more)
 
 
 def outline(size: Size) -> Image.Image:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
 from typing import Any
 
@@ -10,7 +9,8 @@ import diffusers
 import torch
 from diffusers import StableDiffusionPipeline
 
-from toolkit.bench.measure import Result, conditions, in_turns, quartiles
+from toolkit.bench.comparison import times_as_long
+from toolkit.bench.measure import Result
 from toolkit.engine.device import choose_device, choose_dtype, dtype_name
 from toolkit.engine.inline import InlineEngine
 from toolkit.engine.protocol import EngineEvent, EngineJob
@@ -40,30 +40,15 @@ def measure(models: ModelIndex, model_id: str, dtype: str, runs: int | None = No
     try:
         for warm in (peer, ours):
             warm(-1)
-        count = runs or RUNS
-        ours_s, peer_s = in_turns(ours, peer, count)
+        return times_as_long(
+            "one-job", ours, peer, aim=AIM, runs=runs or RUNS, precision=precision,
+            learned=lambda: {"model": model.id, "size": model.card["native_size"], "steps": STEPS},
+        )  # fmt: skip
     finally:
         ours.close()
-    ratios = [mine / theirs for mine, theirs in zip(ours_s, peer_s, strict=True)]
-    return Result(
-        scenario="one-job",
-        value=statistics.median(ratios),
-        aim=AIM,
-        unit=" ×",
-        ours_s=statistics.median(ours_s),
-        peer_s=statistics.median(peer_s),
-        runs=count,
-        spread=quartiles(ratios),
-        conditions={
-            **conditions(precision),
-            "model": model.id,
-            "size": model.card["native_size"],
-            "steps": STEPS,
-        },
-    )
 
 
-def request_of(model_id: str, card: Any, number: int) -> GenerationRequest:
+def request_of(model_id: str, card: Any, number: int, steps: int = STEPS) -> GenerationRequest:
     """The picture of run `number`, the same for both sides."""
     thing, colour = _THINGS[number % len(_THINGS)], _COLOURS[number % len(_COLOURS)]
     sampler, _ = find_sampler(card["defaults"]["sampler"])
@@ -73,7 +58,7 @@ def request_of(model_id: str, card: Any, number: int) -> GenerationRequest:
         model=model_id,
         size=Size(*card["native_size"]),
         seed=1000 + number,
-        sampling=Sampling(sampler.name, schedule, STEPS, float(card["defaults"]["guidance"])),
+        sampling=Sampling(sampler.name, schedule, steps, float(card["defaults"]["guidance"])),
     )
 
 
@@ -89,20 +74,24 @@ class PlainPipeline:
         self._pipeline.set_progress_bar_config(disable=True)
 
     def __call__(self, number: int) -> Any:
-        request = request_of(self._model.id, self._model.card, number)
-        sampler, _ = find_sampler(request.sampling.sampler)
-        kind = getattr(diffusers, sampler.scheduler)
-        options = scheduler_options(sampler, request.sampling.schedule)
-        self._pipeline.scheduler = kind.from_config(self._pipeline.scheduler.config, **options)
-        return self._pipeline(
-            request.prompt,
-            negative_prompt=request.negative,
-            width=request.size.width,
-            height=request.size.height,
-            num_inference_steps=self._steps,
-            guidance_scale=request.sampling.guidance,
-            generator=torch.Generator().manual_seed(request.seed),
-        ).images[0]
+        return draw_plainly(self._pipeline, request_of(self._model.id, self._model.card, number, self._steps))
+
+
+def draw_plainly(pipeline: Any, request: GenerationRequest, **more: Any) -> Any:
+    """A request's picture by a pipeline of diffusers from prompt to pixels; `more` are arguments of its call."""
+    sampler, _ = find_sampler(request.sampling.sampler)
+    options = scheduler_options(sampler, request.sampling.schedule)
+    pipeline.scheduler = getattr(diffusers, sampler.scheduler).from_config(pipeline.scheduler.config, **options)
+    return pipeline(
+        request.prompt,
+        negative_prompt=request.negative,
+        width=request.size.width,
+        height=request.size.height,
+        num_inference_steps=request.sampling.steps,
+        guidance_scale=request.sampling.guidance,
+        generator=torch.Generator().manual_seed(request.seed),
+        **more,
+    ).images[0]
 
 
 class OurEngine:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from typing import Any
 
 import torch
 
-from toolkit.bench.measure import Result, conditions, in_turns, quartiles
+from toolkit.bench.comparison import times_as_long
+from toolkit.bench.measure import Result
 from toolkit.bench.one_job import request_of
 from toolkit.engine.components import Components
 from toolkit.engine.denoiser import Seat
@@ -25,29 +25,18 @@ def measure(models: ModelIndex, model_id: str, dtype: str, runs: int | None = No
     """The ratio with ÷ without; a page asks for at most four a second, so this is more than it ever costs."""
     model = models.find(model_id)
     manager = PipelineManager(dtype)
-    count = runs or RUNS
     try:
         with manager.lease(model) as components:
             _draw(components, -1, previews=True)
-            with_s, without_s = in_turns(
+            return times_as_long(
+                "preview",
                 lambda number: _draw(components, number, previews=True),
                 lambda number: _draw(components, number, previews=False),
-                count,
-            )
+                aim=AIM, runs=runs or RUNS, precision=manager.dtype,
+                learned=lambda: {"model": model.id, "steps": STEPS},
+            )  # fmt: skip
     finally:
         manager.close()
-    ratios = [one / other for one, other in zip(with_s, without_s, strict=True)]
-    return Result(
-        scenario="preview",
-        value=statistics.median(ratios),
-        aim=AIM,
-        unit=" ×",
-        ours_s=statistics.median(with_s),
-        peer_s=statistics.median(without_s),
-        runs=count,
-        spread=quartiles(ratios),
-        conditions={**conditions(manager.dtype), "model": model.id, "steps": STEPS},
-    )
 
 
 def _draw(components: Components, number: int, previews: bool) -> int:
