@@ -25,7 +25,8 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 _MAX_YAML = 100_000
 _VELOCITY = re.compile(r"^\s*parameterization\s*:\s*[\"']?v[\"']?\s*$", re.MULTILINE)
 # The 512-pixel checkpoints of Stable Diffusion 2 predict noise and say so nowhere but in their names.
-_NOISE_NAMES = re.compile(r"512[-_ ]?(base|ema|inpaint|nonema|depth)", re.IGNORECASE)
+_NOISE_NAMES = re.compile(r"512[-_ ]?(base|ema|inpaint|nonema|depth)|sd[-_ ]?turbo", re.IGNORECASE)
+_NOISE_SIZE = [512, 512]
 _SAID = {
     "title": ("modelspec.title",),
     "author": ("modelspec.author",),
@@ -84,6 +85,8 @@ def checkpoint_card(
     prediction = _prediction(path, facts, own, names)
     scheduler = scheduler_config(family, facts.get("marks", ()), prediction)
     card = {**usual, **{name: facts[name] for name in ("title", "licence", "author", "description") if name in facts}}
+    if family.name == "sd2" and scheduler["prediction_type"] == "epsilon":
+        card["native_size"] = _NOISE_SIZE
     card |= {name: value for name, value in own.items() if name in _CARD_NAMES}
     if _size(facts.get("resolution")) and "native_size" not in own:
         card["native_size"] = _size(facts["resolution"])

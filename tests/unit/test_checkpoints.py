@@ -103,9 +103,12 @@ def test_what_a_stable_diffusion_2_file_predicts_is_taken_from_whoever_says_it(
     assert ModelIndex([tmp_path]).find("m").scheduler["prediction_type"] == expected
 
 
-def test_the_512_pixel_files_of_stable_diffusion_2_predict_noise(tmp_path):
-    checkpoint(tmp_path / "v2-1_512-ema-pruned.safetensors", "sd2")
-    assert ModelIndex([tmp_path]).list()[0].scheduler["prediction_type"] == "epsilon"
+@pytest.mark.parametrize("name", ["v2-1_512-ema-pruned", "sd_turbo"])
+def test_the_512_pixel_files_of_stable_diffusion_2_predict_noise(tmp_path, name):
+    checkpoint(tmp_path / f"{name}.safetensors", "sd2")
+    [model] = ModelIndex([tmp_path]).list()
+    assert model.scheduler["prediction_type"] == "epsilon"
+    assert model.card["native_size"] == [512, 512]
 
 
 def test_marks_of_velocity_and_of_no_last_signal(tmp_path):
