@@ -60,6 +60,15 @@ def test_what_the_prompt_becomes_is_shown_and_then_drawn(desk: Desk) -> None:
     assert desk.box("seed").input_value() == "", "the seed's box stays open for the next pictures"
 
 
+def test_who_is_quick_draws_what_was_chosen_for_them(desk: Desk) -> None:
+    told: list[dict] = []
+    desk.page.on("response", lambda answer: told.append(answer) if "/limner/expansion" in answer.url else None)
+    desk.ask(CHANCE)
+    expect(desk.finished).to_have_count(1)
+    drawn = desk.jobs()[-1]["request"]
+    assert any(answer.json()["seed"] == drawn["seed"] and answer.json()["prompt"] == drawn["prompt"] for answer in told)
+
+
 def test_other_words_are_chosen_and_a_seed_keeps_them(desk: Desk) -> None:
     desk.prompt.fill(CHANCE)
     expect(becomes(desk)).to_be_visible()

@@ -26,7 +26,21 @@ export function startExpansion() {
   on("form catalogue", look);
   on("asked", () => { if (rolled !== null) roll(); });
   byId("lm-becomes-other").addEventListener("click", roll);
-  beforeDrawing.push((values) => (rolled !== null && shown === keyOf(values) ? { seed: String(rolled) } : null));
+  beforeDrawing.push(chosen);
+}
+
+// The seed of the shown words; who draws before they could be shown has them chosen, and shown, first.
+async function chosen(values) {
+  if (!state.catalogue?.rewrites || !values.prompt?.trim()) return null;
+  const key = keyOf(values);
+  if (pending || key !== asked) {
+    clearTimeout(timer);
+    asked = key;
+    await expand(key, values);
+    pending = false;
+    tell("becomes");
+  }
+  return rolled !== null && shown === key ? { seed: String(rolled) } : null;
 }
 
 function roll() {
@@ -50,18 +64,18 @@ function look() {
   }, WAIT);
 }
 
-async function expand(key) {
-  const typed = String(state.values.seed ?? "").trim();
-  if (typed && !/^\d+$/.test(typed)) { show(null); return; }
+async function expand(key, values = state.values) {
+  const typed = String(values.seed ?? "").trim();
+  if (typed && !/^\d+$/.test(typed)) { show(null, values); return; }
   try {
-    const answer = await api.expansion(requestOf(state.values, typed || rolled));
+    const answer = await api.expansion(requestOf(values, typed || rolled));
     if (key !== asked) return;
-    show(answer.rewritten ? answer : null);
+    show(answer.rewritten ? answer : null, values);
     rolled = answer.rewritten && !typed ? answer.seed : null;
     shown = key;
   } catch (refusal) {
     // Other fields answer for themselves when the picture is asked for.
-    if (key === asked) show(refusal.field === "prompt" || refusal.field === "negative" ? { error: refusal.message } : null);
+    if (key === asked) show(refusal.field === "prompt" || refusal.field === "negative" ? { error: refusal.message } : null, values);
   }
 }
 
@@ -72,17 +86,17 @@ function requestOf(values, seed) {
   return request;
 }
 
-function show(answer) {
+function show(answer, values = state.values) {
   const box = byId("lm-becomes");
   box.hidden = !answer;
   becomes = answer?.prompt ?? null;
   if (!answer?.prompt) { rolled = null; shown = null; }
   if (!answer) return;
-  byId("lm-becomes-other").hidden = Boolean(answer.error) || Boolean(String(state.values.seed ?? "").trim());
+  byId("lm-becomes-other").hidden = Boolean(answer.error) || Boolean(String(values.seed ?? "").trim());
   box.querySelector(".lm-legend").hidden = Boolean(answer.error);
   const text = byId("lm-becomes-text");
   if (answer.error) { setText(text, answer.error); return; }
-  const [prompt, negative] = styled(state.values.prompt, state.values.negative ?? "", styles());
+  const [prompt, negative] = styled(values.prompt, values.negative ?? "", styles());
   const parts = marked(prompt, answer.prompt);
   if (answer.negative !== negative) parts.push(" · leave out: ", ...marked(negative, answer.negative));
   text.replaceChildren(...parts);
