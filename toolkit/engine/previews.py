@@ -12,6 +12,8 @@ import torch
 from PIL import Image
 
 LONGEST = 256
+# Pixels for a latent, along a side: more hold nothing more, the browser smooths as well, and encoding takes their time.
+_FINE = 4
 PER_SECOND = 4.0
 
 # Scaled latents to RGB for the Stable Diffusion 1 autoencoder, as its interfaces have long used it.
@@ -45,7 +47,7 @@ class Previewer:
         return tuple(self._jpeg(Image.fromarray(one)) for one in pixels)
 
     def _jpeg(self, small: Image.Image) -> bytes:
-        factor = min(self._scale, LONGEST / max(small.size))
+        factor = min(self._scale, _FINE, LONGEST / max(small.size))
         size = tuple(max(1, round(side * factor)) for side in small.size)
         file = io.BytesIO()
         small.resize(size, Image.Resampling.BICUBIC).save(file, "JPEG", quality=70)
