@@ -73,7 +73,7 @@ def changed(
     refine = {name: value for name, value in refine.items() if value is not None}
     if refine:
         changes["refine"] = replace(request.refine or Refine(), **refine)
-    if args.extras:
+    if getattr(args, "extras", None):
         extras = {plugin: _with_files(options, inputs) for plugin, options in args.extras.items()}
         changes["extras"] = merged(request.extras, extras)
     if args.lora:

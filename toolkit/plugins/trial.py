@@ -25,7 +25,7 @@ def main(folder: str, module: str, token: str, data: str) -> None:
     studio = None
     if (Path(folder) / "ui.py").is_file():
         with contextlib.suppress(Exception):  # what takes seconds by itself must not count as the plugin's
-            importlib.import_module("gradio")
+            gradio = importlib.import_module("gradio")
             studio = _studio(data)
     print("ready", file=out, flush=True)
     plugin = Plugin(module.rpartition(".")[2], Path(folder), Source.GIVEN, module=module)
@@ -36,7 +36,7 @@ def main(folder: str, module: str, token: str, data: str) -> None:
         with contextlib.suppress(Exception):
             tabs = load_ui(manager, plugin)
             if studio is not None:
-                _build(tabs, studio)
+                _build(tabs, studio, gradio)
     if plugin.state is State.ACTIVE:
         print(token, file=out, flush=True)
     else:
@@ -53,9 +53,7 @@ def _studio(data: str) -> Any:
     return Studio(settings=load_settings(data=data), engine="sketch", plugins=Plugins.none(Path(data)))
 
 
-def _build(tabs: Iterable[Any], studio: Any) -> None:
-    import gradio
-
+def _build(tabs: Iterable[Any], studio: Any, gradio: Any) -> None:
     for tab in tabs:
         with contextlib.suppress(Exception), gradio.Blocks(analytics_enabled=False):
             tab.build(studio)
