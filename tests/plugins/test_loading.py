@@ -37,7 +37,7 @@ def test_one_good_plugin_among_five_bad_ones(tmp_path: Path) -> None:
     write(place, "loops", "while True: pass")
     began = time.monotonic()
     plugins = Plugins(tmp_path / "data", own=None, given=[place])
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 25
     assert states(plugins) == {
         "good": "active", "syntax": "failed", "bare": "failed", "future": "incompatible", "raises": "failed",
         "loops": "failed",

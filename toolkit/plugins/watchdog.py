@@ -17,6 +17,8 @@ from toolkit.plugins.lock import write_whole
 from toolkit.plugins.states import Plugin
 
 SECONDS = 5.0
+# So many times as long a process is waited for that gets too little of a busy processor.
+PATIENCE = 3
 STARTING_SECONDS = 60.0
 AT_ONCE = 4
 FILE = "plugins-tried.json"
@@ -102,7 +104,7 @@ class _Trial:
         try:
             if not self._ready.wait(STARTING_SECONDS):
                 raise subprocess.TimeoutExpired("trial", STARTING_SECONDS)
-            out, errors = self._process.communicate(timeout=max(0.01, self._until - time.monotonic()))
+            out, errors = self._said()
         except subprocess.TimeoutExpired:
             busy = self._cpu_seconds() - self._before
             self._process.kill()
@@ -121,6 +123,29 @@ class _Trial:
         else:
             last = text.splitlines()[-1] if text else f"exit status {self._process.returncode}"
             self._plugin.fail(f"It ended the process that tried it: {last[:300]}", text[-4000:])
+
+    def _said(self) -> tuple[bytes, bytes]:
+        """What the process said when it ended; raise TimeoutExpired when it doesn't in its time.
+
+        On a busy machine it may have had little of a processor: while it only waits for one, it gets more time.
+        """
+        last = self._until + self._seconds * (PATIENCE - 1)
+        while True:
+            try:
+                return self._process.communicate(timeout=max(0.01, self._until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                if self._until > last or not self._starves():
+                    raise
+                self._until += 0.25
+
+    def _starves(self) -> bool:
+        import psutil
+
+        try:
+            waits = psutil.Process(self._process.pid).status() == psutil.STATUS_RUNNING
+        except psutil.Error:
+            return False
+        return waits and self._cpu_seconds() - self._before < self._seconds * 0.8
 
     def _cpu_seconds(self) -> float:
         import psutil
