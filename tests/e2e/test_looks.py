@@ -57,6 +57,13 @@ def test_a_look_is_a_style_card_and_is_drawn_with(desk: Desk, studio: Studio) ->
     drawn = page.evaluate("fetch('/limner/pictures').then((answer) => answer.json()).then((all) => all.pictures[0])")
     assert [use["name"] for use in drawn["request"]["loras"]] == ["limner-starter-blueprint"]
     assert drawn["request"]["prompt"] == "a red boat"
+    page.locator("#lm-loras-place").get_by_role("button", name="Show all").click()
+    own = page.locator("#lm-loras-place [data-lora=limner-starter-blueprint]")
+    own.get_by_role("button").click()
+    expect(page.locator("#lm-chips button")).to_have_count(0)
+    expect(own.get_by_role("slider")).to_have_value("1")
+    looks.click()
+    expect(own.get_by_role("slider")).to_have_count(0)
 
 
 def test_a_card_has_the_recommended_weight_words_licence_and_base(desk: Desk) -> None:

@@ -1,7 +1,7 @@
 // LoRAs: small files that give a model a look or a thing. Each is a card; one that is on has a slider for its weight.
 
 import { byId, button, make } from "./dom.js";
-import { input, put, styles } from "./form.js";
+import { input, put, putStyles, styles } from "./form.js";
 import { slider } from "./slider.js";
 import { model, on, remembered, state } from "./store.js";
 import { toast } from "./toast.js";
@@ -31,7 +31,16 @@ function toggle(lora) {
   const now = uses();
   if (now.some((use) => use.name === lora.name)) putUses(now.filter((use) => use.name !== lora.name));
   else if (misfit(lora)) unfit(lora, lora.title);
-  else putUses([...now, { name: lora.name, ...((lora.weight ?? 1) === 1 ? {} : { weight: lora.weight }) }]);
+  else {
+    if (throughStyle(lora)) putStyles(styles().filter((id) => id !== lora.style));
+    putUses([...now, { name: lora.name, ...((lora.weight ?? 1) === 1 ? {} : { weight: lora.weight }) }]);
+  }
+}
+
+// A style that brings a LoRA takes the place of its card: once is enough.
+export function giveWay(style) {
+  const brought = all().filter((lora) => lora.style === style).map((lora) => lora.name);
+  if (uses().some((use) => brought.includes(use.name))) putUses(uses().filter((use) => !brought.includes(use.name)));
 }
 
 function weigh(name, weight) {
@@ -76,7 +85,7 @@ function card(lora, used) {
     lora.preview ? make("img", { src: lora.preview, alt: "", loading: "lazy", draggable: "false" }) : null, name,
     other ? make("span.lm-style-about", {}, `Made for ${other}`) : lora.preview ? null : make("span.lm-style-about", {}, lora.description));
   const box = make("div.lm-lora", { "data-lora": lora.name, "data-used": used, "data-misfit": Boolean(other) }, face);
-  if (throughStyle(lora)) box.append(make("p.lm-note", {}, `The style ${shortTitle(throughStyle(lora))} uses it${used ? " too: take one of them off, or both count" : ""}.`));
+  if (throughStyle(lora)) box.append(make("p.lm-note", {}, `The style ${shortTitle(throughStyle(lora))} uses it. Chosen here instead, it has a weight.`));
   if (!used) return box;
   box.append(slider({
     label: `Weight of ${lora.title}`, name: "Weight", min: 0, max: MOST, step: 0.05,

@@ -2,7 +2,7 @@
 
 import { byId, icon, make, setText } from "./dom.js";
 import { putStyles, styles } from "./form.js";
-import { fittingFirst, misfit, shortTitle, unfit } from "./loras.js";
+import { fittingFirst, giveWay, misfit, shortTitle, unfit } from "./loras.js";
 import { model, on, remembered, state } from "./store.js";
 
 const FEW = 9;
@@ -21,7 +21,10 @@ function toggle(id) {
   const now = styles();
   if (now.includes(id)) putStyles(now.filter((other) => other !== id));
   else if (misfit(styleOf(id))) unfit(styleOf(id), styleOf(id).name);
-  else putStyles([...now, id]);
+  else {
+    giveWay(id);
+    putStyles([...now, id]);
+  }
 }
 
 function render() {
