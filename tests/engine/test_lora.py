@@ -28,10 +28,16 @@ def drawn(*shape, seed=0):
 
 
 @pytest.fixture(scope="module")
-def components():
+def loaded():
     model = ModelIndex([ROOT / "models" / "checkpoints"]).find("limner-starter")
     with PipelineManager("float32").lease(model) as components:
         yield components
+
+
+@pytest.fixture
+def components(loaded):
+    predicted(loaded, [(0, LoraSet())])  # a LoRA stays merged until the next call, which may be another test's
+    return loaded
 
 
 def file_of(path, tensors, **metadata):
