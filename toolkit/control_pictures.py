@@ -87,6 +87,9 @@ class ControlPictures:
         return ControlUse(unit.kind, unit.image, unit.preprocessor, resize=unit.resize, options=options)
 
     def _ask(self, ask: ControlAsk) -> Image.Image:
+        engine = self._studio.engine_state()
+        if engine["state"] in ("installing", "failed"):
+            raise RequestError("controls", engine["note"])
         answer: Future[ControlMade] = Future()
         self._studio.engine.preprocess(ask, answer.set_result)
         try:

@@ -68,9 +68,12 @@ class Enlarger:
         log = logging.getLogger("limner.plugins.upscalers")
         self._options, self._models = options, {}
         self._context = Context(
-            GenerationRequest(), {}, Path(), plugins.data, plugins.models, log, device(), places=plugins.places
+            GenerationRequest(), {}, Path(), plugins.data, plugins.models, log, places=plugins.places
         )  # fmt: skip
-        if options["model"] and options["model"].lower() != "lanczos":
+        if options["model"].lower() == "lanczos":
+            return
+        self._context = replace(self._context, device=device())
+        if options["model"]:
             choose(options["model"], 1, self._context)  # a wrong name is said once, not for every picture
 
     def __call__(self, source, target):
@@ -123,9 +126,12 @@ def save(large, source, before, target, used):
 
 
 def device():
-    """Where models run: a GPU when torch has one."""
-    import torch
-
+    """Where models run: a GPU when torch has one; RequestError while torch is still to be installed."""
+    try:
+        import torch
+    except ImportError as error:
+        sentence = "The packages that draw are not installed yet: run `launch.py generate` once or add --model lanczos."
+        raise RequestError("model", sentence) from error
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

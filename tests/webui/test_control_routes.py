@@ -126,3 +126,12 @@ def test_an_engine_that_does_not_answer_is_a_sentence(studio, sha, monkeypatch) 
     monkeypatch.setattr(studio.engine, "preprocess", lambda ask, told: told(ControlMade(error="It broke.")))
     with pytest.raises(RequestError, match="It broke"):
         silent.get(adapters.ControlUse("lines", name, "auto"), STARTER)
+
+
+def test_an_engine_that_waits_for_its_packages_says_so_at_once(studio, monkeypatch) -> None:
+    from toolkit.adapters import ControlUse
+
+    name = studio.inputs.add(Image.new("RGB", (64, 64))).sha
+    monkeypatch.setattr(studio.engine, "ready_when", lambda: False, raising=False)
+    with pytest.raises(RequestError, match="packages that draw are still arriving"):
+        ControlPictures(studio).get(ControlUse("lines", name, "auto"), STARTER)
