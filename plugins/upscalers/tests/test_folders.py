@@ -1,17 +1,23 @@
 """Whole folders on the command line: names stay, settings too, what is done is skipped, what is broken is named."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from toolkit.errors import RequestError
+from toolkit.finishing import FinishStep
 from toolkit.metadata import png_info, read_settings
+from toolkit.model_folders import LIST
+from toolkit.plugins import calls
 from toolkit.plugins.params import clean_options, with_defaults
+from toolkit.plugins.plugins import Plugins
 from toolkit.request import GenerationRequest
 from toolkit.starts import AsIs
 
 FOLDER = Path(__file__).resolve().parent.parent
+STARTERS = FOLDER.parents[1] / "models" / "upscalers"
 
 
 @pytest.fixture
@@ -80,3 +86,23 @@ def test_what_will_not_do_is_said(upscale, pictures, tmp_path, capsys):
     assert "There is no picture or folder" in capsys.readouterr().out
     with pytest.raises(RequestError, match="no upscaler “no-such”"):
         upscale(pictures / "boat.jpg", model="no-such")
+
+
+def test_models_in_folders_that_were_added_are_found_here_and_in_the_engine(studio_with, plugin_data, tmp_path):
+    pytest.importorskip("spandrel")
+    mine = tmp_path / "webui" / "models" / "ESRGAN"
+    mine.mkdir(parents=True)
+    shutil.copy(STARTERS / "limner-starter-x2.safetensors", mine / "2x-mine.safetensors")
+    (plugin_data / LIST).write_text(f"{tmp_path / 'webui'}\n", "utf-8")
+    with studio_with(FOLDER) as studio:
+        for plugins in (studio.plugins, Plugins.from_handoff(studio.plugins.handoff())):
+            request = GenerationRequest(seed=1, finish=(FinishStep("upscale", {"scale": 2.0}),))
+            done = calls.finish(plugins, Image.new("RGB", (20, 10), "red"), request)
+            assert done.image.size == (40, 20) and not done.notes
+            context = calls._context(plugins, plugins.get("upscalers"), request, "")
+            assert choose(plugins, "", 2, context) == "2x-mine"
+
+
+def choose(plugins, name, needed, context):
+    module = plugins.registry.manager.get_plugin("upscalers")
+    return module.choose(name, needed, context).stem
