@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -15,8 +16,10 @@ from safetensors.torch import save_file
 
 from toolkit import GenerationRequest
 from toolkit.adapters import ControlUse, LoraUse
+from toolkit.engine.preprocessing import ControlAsk, make
 from toolkit.errors import EngineError, RequestError
 from toolkit.finishing import FinishStep
+from toolkit.geometry import Size
 from toolkit.plugins.calls import finish
 from toolkit.plugins.plugins import Plugins
 from toolkit.settings import load_settings
@@ -188,3 +191,15 @@ def test_programs_among_the_upscalers_are_named_and_never_run(tmp_path, name, wr
         finish(plugins, Image.new("RGB", (32, 32)), asked)
     assert str(caught.value).endswith(".")
     assert not (tmp_path / "upscalers" / "ran").exists()
+
+
+def test_a_program_among_the_annotators_is_never_run_whatever_the_machine_is_set_to(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    (tmp_path / "annotators").mkdir()
+    torch.save(Trap(tmp_path / "ran"), tmp_path / "annotators" / "ControlNetHED.pth")
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(file, "PNG")
+    use = ControlUse("softedge", "0" * 64, preprocessor="hed")
+    made = make(Plugins(tmp_path / "data", models=tmp_path), ControlAsk(use, Size(64, 64), file.getvalue()), "cpu")
+    assert made.picture is None and "ControlNetHED.pth in models/annotators can't be read" in made.error
+    assert not (tmp_path / "ran").exists()

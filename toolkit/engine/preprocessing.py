@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from toolkit.adapters import ControlUse, controls_from
+from toolkit.engine.offline import stay_offline
 from toolkit.engine.protocol import Picture
 from toolkit.errors import LimnerError, RequestError
 from toolkit.geometry import Size
@@ -52,6 +53,7 @@ def make(plugins: Plugins | None, ask: ControlAsk, device: str) -> ControlMade:
     """The same steps in the same order as `drawing` takes before it draws."""
     if plugins is None:
         return ControlMade(error="This studio has no plugins, which control units are for.", field="controls")
+    stay_offline()  # a preprocessor may be the first to import torch here
     try:
         with Image.open(io.BytesIO(ask.picture), formats=["PNG"]) as file:
             image = resized(file.convert("RGB"), ask.size, ask.use.resize)
