@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.e2e.desk import Desk, new_desk
+from tests.e2e.test_access import findings
 from tests.unit.plugin_makers import write
 from toolkit.engine.sketch import SketchEngine
 from toolkit.plugins.plugins import Plugins
@@ -131,3 +132,18 @@ def test_a_cut_out_picture_is_saved_transparent(desk: Desk) -> None:
         desk.page.get_by_role("button", name="Save as Transparent PNG").click()
     with Image.open(png.value.path()) as image:
         assert image.mode == "RGBA" and "limner" in image.text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_what_plugins_add(browser, bundled, scheme: str) -> None:
+    opened = new_desk(browser, bundled[1].start_link, color_scheme=scheme)
+    opened.prompt.fill(CHANCE)
+    expect(becomes(opened)).to_be_visible()
+    opened.page.locator("#lm-finish-add").select_option("cutout")
+    opened.page.keyboard.press("Control+Enter")
+    expect(opened.finished).to_have_count(1)
+    assert findings(opened) == []
+    opened.page.get_by_role("tab", name="Plugins").click()
+    expect(opened.page.locator("#lm-plugins .lm-plugin").first).to_be_visible()
+    assert findings(opened) == []
+    opened.context.close()
