@@ -62,6 +62,7 @@ def catalogue(studio: Studio, who: Who, built: frozenset[str] | None = None) -> 
         "upscalers": [{"name": file.name, "title": file.title} for file in studio.models.files("upscaler")],
         "refiners": _refiners(studio),
         "exports": exporters(studio),
+        "notes": bool(studio.plugins.registry.implementations("describe_image")),
         "rewrites": studio.plugins.rewrites,
         "max_steps": MAX_STEPS if who.role == OWNER.role else studio.limits.visitor_steps,
         "problems": problems,

@@ -1,6 +1,7 @@
 """What the page may know and change of plugins: the owner all of it, everybody else what active ones add.
 
 GET  /limner/plugins          {"owner", "plugins": [plugin], "problems": [sentence]}
+GET  /limner/pictures/{id}/noted   {"facts": [{"plugin", "name", "value"}]}: what plugins wrote into a picture
 POST /limner/plugins/{name}   {"enabled": true|false} or {"settings": {…}} → the plugin; for the owner alone
 
 Nothing is installed, downloaded or allowed from here: that is done at the computer, on the command line.
@@ -17,8 +18,9 @@ from starlette.responses import Response
 
 from toolkit.errors import NotAdmitted, PluginError, RequestError
 from toolkit.jobs import OWNER, Who
+from toolkit.metadata import read_settings
 from toolkit.plugins.params import schema
-from webui.answers import Missing, body_of, mapping, reply
+from webui.answers import NOTHING, Missing, body_of, mapping, reply
 from webui.visitors import who_of
 
 if TYPE_CHECKING:
@@ -46,10 +48,25 @@ def finishing(studio: Studio) -> dict[str, Any]:
 
 
 class PluginDesk:
-    """Answers the Plugins page."""
+    """Answers the Plugins page, and what plugins noted about pictures."""
 
     def __init__(self, studio: Studio) -> None:
+        self._studio = studio
         self._plugins: Plugins = studio.plugins
+
+    async def noted(self, request: Request) -> Response:
+        entry = await asyncio.to_thread(self._studio.gallery.get, request.path_params["id"], who_of(request))
+        if entry is None or not await asyncio.to_thread(entry.path.is_file):
+            raise Missing(NOTHING)
+        _, facts, _ = await asyncio.to_thread(read_settings, entry.path)
+        titles = {plugin.name: plugin.title for plugin in self._plugins.found}
+        noted = [(*name.partition("."), value) for name, value in facts.items() if "." in name]
+        return reply(
+            {"facts": [
+                {"plugin": titles.get(plugin, plugin), "name": name, "value": str(value)}
+                for plugin, _, name, value in noted
+            ]}
+        )  # fmt: skip
 
     async def list(self, request: Request) -> Response:
         return reply(await asyncio.to_thread(self._listing, who_of(request)))

@@ -84,6 +84,7 @@ def limner_routes(studio: Studio, feed: Feed, tabs: frozenset[str] | None = None
         ("POST", "/limner/models/folders", models.change),
         ("GET", "/limner/models/{id}/examples/{number:int}", desk.example),
         ("GET", "/limner/loras/{id}/preview", desk.lora_preview),
+        ("GET", "/limner/pictures/{id}/noted", plugins.noted),
         ("GET", "/limner/plugins", plugins.list),
         ("POST", "/limner/plugins/{name}", plugins.change),
     ]

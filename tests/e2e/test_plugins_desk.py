@@ -118,6 +118,14 @@ def test_a_picture_is_saved_as_other_files(desk: Desk, bundled) -> None:
         assert image.mode == "RGBA" and image.getpixel((0, 0))[3] == 0 and "limner" in image.text
 
 
+def test_how_near_a_picture_is_to_the_brand_is_shown(desk: Desk) -> None:
+    desk.page.locator("#lm-finish-add").select_option("palette")
+    desk.draw("a red fish")
+    desk.page.get_by_text("What plugins noted").click()
+    expect(desk.page.locator("#lm-caption .lm-noted")).to_contain_text("Brand palette · #e4433d")
+    expect(desk.page.locator("#lm-caption .lm-noted")).to_contain_text("ΔE")
+
+
 def test_what_cannot_be_saved_says_why(desk: Desk) -> None:
     desk.page.locator("#lm-finish-add").select_option("noise")
     desk.draw("a red fish")

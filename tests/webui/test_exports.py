@@ -39,3 +39,14 @@ def test_only_its_person_gets_it(person: Person) -> None:
     assert httpx.get(str(alice.base_url) + url).status_code in (401, 403, 404)
     assert alice.get(f"/limner/pictures/{picture}/exports/pdf").status_code == 422
     assert alice.get(f"/limner/pictures/{picture}/exports/..%2Fvector").status_code in (404, 422)
+
+
+def test_what_plugins_noted_is_told_to_its_person(person: Person) -> None:
+    alice, bob = person(), person()
+    finish = [{"name": "palette", "options": {"colors": "#1f3a5f, #f4efe6"}}]
+    picture = wait_for(alice, ask(alice, "a red fish", finish=finish))["images"][0]["id"]
+    facts = alice.get(f"/limner/pictures/{picture}/noted").json()["facts"]
+    assert {"plugin": "Provenance", "name": "source", "value": "trainedAlgorithmicMedia"} in facts
+    [navy] = [fact["value"] for fact in facts if (fact["plugin"], fact["name"]) == ("Brand palette", "#1f3a5f")]
+    assert "% of the picture, ΔE" in navy
+    assert bob.get(f"/limner/pictures/{picture}/noted").status_code == 404

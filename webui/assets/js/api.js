@@ -43,6 +43,7 @@ export const api = {
   bringSaved: (picture) => ask("POST", `inputs?picture=${id(picture)}`),
   control: (question, signal) => ask("POST", "control", question, "application/json", { signal, file: true }),
   outside: (picture) => ask("GET", `pictures/${id(picture)}/outside`),
+  noted: (picture) => ask("GET", `pictures/${id(picture)}/noted`),
   plugins: () => ask("GET", "plugins"),
   changePlugin: (name, change) => ask("POST", `plugins/${id(name)}`, JSON.stringify(change)),
   readSettings: (file) => ask("POST", "read-settings", file, "application/octet-stream"),

@@ -6,6 +6,7 @@ import { before, compared, masked, proof } from "./compare.js";
 import { button, byId, icon, make, setText } from "./dom.js";
 import { duration, factsOf, ofPictures, promptOf, shownDrawing, sizeOf } from "./drawing.js";
 import { openLightbox } from "./lightbox.js";
+import { noted } from "./noted.js";
 import { deleted } from "./removal.js";
 import { on, RUNNING, state, tell } from "./store.js";
 import { failed, say } from "./toast.js";
@@ -214,6 +215,7 @@ function caption(drawing, picture) {
   if (request.written?.prompt && request.written.prompt !== request.prompt) {
     parts.push(make("details.lm-final", {}, make("summary", {}, "The prompt as drawn"), make("p", {}, request.prompt), request.negative ? make("p.lm-dim", {}, `Leave out: ${request.negative}`) : null));
   }
+  if (picture && state.catalogue?.notes) parts.push(noted(picture));
   return parts;
 }
 
