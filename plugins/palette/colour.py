@@ -17,7 +17,7 @@ def lab(rgb):
 
 
 # Areas nearer than this to each other (ΔE*ab) are one area with noise in it, and smaller ones are no area at all.
-APART, LEAST = 12.0, 0.01
+APART, LEAST = 16.0, 0.01
 
 
 def areas(pixels, count):
