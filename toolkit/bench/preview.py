@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -46,11 +47,12 @@ def _draw(components: Components, number: int, previews: bool) -> int:
     texts = components.text.encode_pair(request.prompt, request.negative)
     scheduler = make_scheduler(components, request.sampling.sampler, request.sampling.schedule)
     watched, made = Watched(scheduler), 0
+    previewer = Previewer(card, scale, STEPS, per_second=math.inf)
 
     def after_step(_: Any, step: int, __: Any, values: dict[str, Any]) -> dict[str, Any]:
         nonlocal made
         if previews:
-            made += len(Previewer(card, scale, STEPS).make(watched.estimate, step + 1))
+            made += len(previewer.make(watched.estimate, step + 1))
         return values
 
     with torch.no_grad(), components.coalescer.job() as turn:

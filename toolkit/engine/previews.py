@@ -24,26 +24,28 @@ _SD1 = {
 
 
 class Previewer:
-    """Makes JPEG previews at most `PER_SECOND` times a second, and always of the last step.
+    """Makes JPEG previews at most `per_second` times a second, and always of the last step.
 
     A card's `latent_rgb` is {"matrix": channels × 3, "bias": 3}: RGB in 0…1 = latents · matrix + bias.
     """
 
-    def __init__(self, card: Mapping[str, Any], scale: int, steps: int) -> None:
+    def __init__(
+        self, card: Mapping[str, Any], scale: int, steps: int, per_second: float = PER_SECOND
+    ) -> None:  # fmt: skip
         fitted = card.get("latent_rgb") or _SD1
-        self._matrix = torch.tensor(fitted["matrix"], dtype=torch.float32)
-        self._bias = torch.tensor(fitted["bias"], dtype=torch.float32)
+        self._matrix = torch.tensor(fitted["matrix"], dtype=torch.float32) * 255
+        self._bias = torch.tensor(fitted["bias"], dtype=torch.float32) * 255
         self._scale, self._steps = scale, steps
-        self._next = 0.0
+        self._pause, self._next = 1 / per_second, 0.0
 
     def make(self, latents: torch.Tensor | None, step: int) -> tuple[bytes, ...]:
         """Previews of latents (pictures, channels, height, width); nothing when it is too soon for new ones."""
         now = time.monotonic()
         if latents is None or latents.shape[1] != len(self._matrix) or (now < self._next and step < self._steps):
             return ()
-        self._next = now + 1 / PER_SECOND
+        self._next = now + self._pause
         colours = latents.detach().float().cpu().permute(0, 2, 3, 1) @ self._matrix + self._bias
-        pixels = (colours.nan_to_num().clamp(0, 1) * 255).to(torch.uint8).numpy()
+        pixels = colours.nan_to_num_().clamp_(0, 255).to(torch.uint8).numpy()
         return tuple(self._jpeg(Image.fromarray(one)) for one in pixels)
 
     def _jpeg(self, small: Image.Image) -> bytes:
