@@ -24,7 +24,7 @@ from toolkit.engine.manager import PipelineManager
 from toolkit.engine.passes import Drawing, in_batches
 from toolkit.engine.protocol import EngineJob, Picture
 from toolkit.engine.runner import Control, Drawn
-from toolkit.engine.tiling import tiled
+from toolkit.engine.tiling import tiled, wraps_itself
 from toolkit.errors import Cancelled
 from toolkit.geometry import Size
 from toolkit.loras import find_lora
@@ -149,15 +149,16 @@ class Drawer:
         """What surrounds this job's calls of the denoiser, and a key: requests with equal keys change it equally."""
         plugins = self._plugins() if request.extras else None
         asked = denoising(plugins, components.unet, request) if plugins is not None else None
-        if asked is None and not request.tile:
+        axes = "" if wraps_itself(request.prompt, components.model.card) else request.tile
+        if asked is None and not axes:
             return None, None
 
         @contextmanager
         def patch() -> Iterator[None]:
-            with tiled(components.unet, request.tile), asked() if asked is not None else nullcontext():
+            with tiled(components.unet, axes), asked() if asked is not None else nullcontext():
                 yield
 
-        return patch, json.dumps([request.tile, request.extras if asked is not None else {}], sort_keys=True)
+        return patch, json.dumps([axes, request.extras if asked is not None else {}], sort_keys=True)
 
 
 Found = tuple[Picture, str | None, Mapping[str, Any]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +25,16 @@ def tiled(module: torch.nn.Module, axes: str) -> Iterator[None]:
     finally:
         for one in convolutions if axes else ():
             del one._conv_forward
+
+
+def wraps_itself(prompt: str, card: Mapping[str, Any]) -> bool:
+    """Whether the model draws what is asked for so that its borders meet, and only decoding has to wrap around.
+
+    Its card then names a word of the prompt among `wrapping_words`, such as the starter's "pattern".
+    """
+    words = set(re.findall(r"[^\W_]+", prompt.lower()))
+    known = {*card.get("wrapping_words", ())}
+    return bool(words & {*known, *(f"{word}s" for word in known)})
 
 
 def _wrapping(convolution: torch.nn.Conv2d, axes: str) -> Any:

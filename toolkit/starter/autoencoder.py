@@ -4,6 +4,7 @@ It starts as exactly that (encoder: box mean, decoder: enlargement), so colours 
 are linear, and the denoiser gets a space that looks like a small picture. The fourth latent is learned.
 """
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderTiny
 
+from toolkit.starter.families import FAMILIES, choose_family
 from toolkit.starter.rendering import VAE_SEED, render_scenes
 from toolkit.starter.stage import Budget, device_and_dtype, save_atomically
+from toolkit.starter.textures import TEXTURE_SEED, draw_textures
 
 WIDTH = 32
 GAIN = 3.3
@@ -111,37 +114,75 @@ def psnr(model: AutoencoderTiny, pictures: np.ndarray) -> torch.Tensor:
     return torch.cat(found)
 
 
-def train_autoencoder(work: Path, minutes: float, resume: bool, scenes: int = 6000, batch: int = 32) -> AutoencoderTiny:
-    """Trains for `minutes` and leaves the model in `work`/vae."""
-    device, dtype = device_and_dtype()
-    model = build_autoencoder().to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), 1e-3, betas=(0.9, 0.99), fused=True)
-    budget, rng = Budget(minutes * 60, "vae"), np.random.default_rng(0)
-    saved = work / "vae.pt"
-    if resume and saved.exists():
-        state = torch.load(saved, map_location=device)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        budget.load(state["budget"])
-    _, pictures = render_scenes(VAE_SEED, scenes)
-    budget.pause()
-    while budget.tick():
-        for group in optimizer.param_groups:
-            group["lr"] = budget.rate(1.5e-3, warm_up=100)
-        pixels = _crops(pictures, batch, 64, rng).to(device, memory_format=torch.channels_last)
-        with torch.autocast(device.type, dtype):
-            latents = model.encoder(pixels)
-            decoded = model.decoder(latents + torch.randn_like(latents) * 0.03)
+def _varied(count: int) -> np.ndarray:
+    """Pictures of all families, and a quarter as many textures: uint8 (n, 256, 256, 3)."""
+    found = []
+    for index in range(count):
+        rng = random.Random(VAE_SEED + index)
+        family = FAMILIES[choose_family(rng)]
+        found.append(family.draw(family.sample(rng), rng))
+    return np.concatenate([np.stack(found), draw_textures(TEXTURE_SEED, count // 4)])
+
+
+class _Training:
+    """The state of the autoencoder's training. With `start`, the folder of an earlier one, its encoder stays as it is,
+    so that latents keep their meaning, and only the decoder goes on, on pictures of all families and textures."""
+
+    def __init__(self, work: Path, minutes: float, scenes: int, start: Path | None):
+        self.device, self.dtype = device_and_dtype()
+        model = AutoencoderTiny.from_pretrained(start, subfolder="vae") if start else build_autoencoder()
+        self.model = model.to(self.device, memory_format=torch.channels_last)
+        self.start, self.saved, self.peak = start, work / "vae.pt", 6e-4 if start else 1.5e-3
+        self.weights = [*(model.decoder if start else model).parameters()]
+        self.optimizer = torch.optim.AdamW(self.weights, 1e-3, betas=(0.9, 0.99), fused=True)
+        self.budget, self.rng = Budget(minutes * 60, "vae"), np.random.default_rng(0)
+        self.pictures = _varied(scenes) if start else render_scenes(VAE_SEED, scenes)[1]
+
+    def resume(self) -> None:
+        """Takes up a saved state, if there is one."""
+        if self.saved.exists():
+            state = torch.load(self.saved, map_location=self.device)
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.budget.load(state["budget"])
+
+    def save(self) -> None:
+        """Writes the state; the time it takes isn't training time."""
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        save_atomically(state | {"budget": self.budget.state()}, self.saved)
+        self.budget.pause()
+
+    def step(self, batch: int) -> float:
+        """One optimizer step; the loss comes back."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.budget.rate(self.peak, warm_up=100)
+        pixels = _crops(self.pictures, batch, 64, self.rng).to(self.device, memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, self.dtype):
+            with torch.set_grad_enabled(self.start is None):
+                latents = self.model.encoder(pixels)
+            decoded = self.model.decoder(latents + torch.randn_like(latents) * 0.03)
         loss = _loss(decoded.float(), pixels, latents.float())
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        budget.show(f"loss {loss.item():.4f}", every=20)
+        torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return loss.item()
+
+
+def train_autoencoder(
+    work: Path, minutes: float, resume: bool, start: Path | None = None, scenes: int = 6000, batch: int = 32
+) -> AutoencoderTiny:
+    """Trains for `minutes` and leaves the model in `work`/vae; with `start`, see `_Training`."""
+    training = _Training(work, minutes, scenes, start)
+    if resume:
+        training.resume()
+    budget = training.budget
+    budget.pause()
+    while budget.tick():
+        loss = training.step(batch)
+        budget.show(f"loss {loss:.4f}", every=20)
         if budget.step % 500 == 0:
-            print(f"{psnr(model, pictures[:16]).mean():.2f} dB on scenes it saw", flush=True)
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "budget": budget.state()}
-            save_atomically(state, saved)
-            budget.pause()
-    model.cpu().save_pretrained(work / "vae")
-    return model
+            print(f"{psnr(training.model, training.pictures[:16]).mean():.2f} dB on pictures it saw", flush=True)
+            training.save()
+    training.model.cpu().save_pretrained(work / "vae")
+    return training.model

@@ -1,17 +1,17 @@
 """Keeps encoded scenes ready for the denoiser: a ring that grows while training goes on, so few are seen often."""
 
 import random
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
 
+from toolkit.engine.tiling import tiled
 from toolkit.starter.autoencoder import to_tensor
-from toolkit.starter.captions import caption
-from toolkit.starter.drawing import draw_scene
-from toolkit.starter.rendering import TRAIN_SEED, render_scenes
-from toolkit.starter.world import Scene, sample_scene
+from toolkit.starter.families import FAMILIES, Subject, choose_family, say
+from toolkit.starter.rendering import TRAIN_SEED, on_all_cores
 
 
 def encode(vae: AutoencoderTiny, pictures: np.ndarray) -> torch.Tensor:
@@ -25,55 +25,81 @@ def encode(vae: AutoencoderTiny, pictures: np.ndarray) -> torch.Tensor:
     return torch.cat(found)
 
 
+def _render(family: str, seed: int) -> tuple[Subject, np.ndarray]:
+    rng = random.Random(seed)
+    subject = FAMILIES[family].sample(rng)
+    return subject, FAMILIES[family].draw(subject, rng)
+
+
 class LatentCache:
-    """Scenes and their latents, simple ones (one flat thing on plain) apart from the whole world's."""
+    """Subjects and their latents (4, 32, 32), each family's apart: most room for those that are shown most."""
 
     def __init__(self, vae: AutoencoderTiny, room: int):
-        self.vae, self.room = vae, room
-        self.latents = {simple: torch.empty(room, 4, 32, 32, dtype=torch.float16) for simple in (True, False)}
-        self.scenes: dict[bool, list[Scene]] = {True: [], False: []}
+        self.vae = vae
+        self.room = {name: max(64, int(room * family.share)) for name, family in FAMILIES.items()}
+        self.latents = {name: torch.empty(count, 4, 32, 32, dtype=torch.float16) for name, count in self.room.items()}
+        self.subjects: dict[str, list[Subject]] = {name: [] for name in FAMILIES}
         self.drawn = 0
 
-    def fill(self, count: int, simple: bool) -> None:
-        """Draws `count` scenes on all cores."""
-        scenes, pictures = render_scenes(TRAIN_SEED + self.drawn, count, simple=simple)
-        self._add(scenes, encode(self.vae, pictures), simple)
+    def fill(self, count: int) -> None:
+        """Draws `count` subjects on all cores, of each family as many as its share."""
+        for family, kind in FAMILIES.items():
+            seeds = range(TRAIN_SEED + self.drawn, TRAIN_SEED + self.drawn + int(count * kind.share))
+            self._add(family, on_all_cores(partial(_render, family), seeds))
 
-    def refresh(self, count: int, simple: bool = False) -> None:
-        """Draws a few scenes right here, between two steps."""
-        scenes, pictures = [], []
-        for seed in range(TRAIN_SEED + self.drawn, TRAIN_SEED + self.drawn + count):
-            rng = random.Random(seed)
-            scenes.append(sample_scene(rng, simple=simple))
-            pictures.append(draw_scene(scenes[-1], rng))
-        self._add(scenes, encode(self.vae, np.stack(pictures)), simple)
+    def refresh(self, count: int) -> None:
+        """Draws a few subjects right here, between two steps."""
+        family = choose_family(random.Random(self.drawn))
+        self._add(family, [_render(family, TRAIN_SEED + self.drawn + index) for index in range(count)])
 
-    def _add(self, scenes: list[Scene], latents: torch.Tensor, simple: bool) -> None:
-        kept = self.scenes[simple]
-        for scene, latent in zip(scenes, latents, strict=True):
-            if len(kept) < self.room:
-                kept.append(scene)
-                index = len(kept) - 1
+    def _add(self, family: str, drawn: list[tuple[Subject, np.ndarray]]) -> None:
+        kept = self.subjects[family]
+        # A pattern's latents wrap around as its picture does.
+        with tiled(self.vae.encoder, "xy" if family == "pattern" else ""):
+            latents = encode(self.vae, np.stack([pixels for _, pixels in drawn]))
+        for (subject, _), latent in zip(drawn, latents, strict=True):
+            index = len(kept)
+            if index < self.room[family]:
+                kept.append(subject)
             else:
-                index = random.randrange(self.room)
-                kept[index] = scene
-            self.latents[simple][index] = latent
-        self.drawn += len(scenes)
+                index = random.randrange(self.room[family])
+                kept[index] = subject
+            self.latents[family][index] = latent
+        self.drawn += len(drawn)
 
-    def batch(self, count: int, simple_part: float, rng: random.Random) -> tuple[torch.Tensor, list[str]]:
-        """`count` latents in float32 and a fresh caption for each."""
-        picks = [(simple := rng.random() < simple_part, rng.randrange(len(self.scenes[simple]))) for _ in range(count)]
-        latents = torch.stack([self.latents[simple][index] for simple, index in picks]).float()
-        return latents, [caption(self.scenes[simple][index], rng)[0] for simple, index in picks]
+    def batch(
+        self, count: int, rng: random.Random, simple: float = 0.0, things: float = 0.0
+    ) -> tuple[torch.Tensor, list[str]]:
+        """`count` latents in float32 and a fresh caption for each.
+
+        `simple` and `things` are the parts of simple scenes and of scenes of things beyond their shares, in 0..1.
+        """
+        names = []
+        for _ in range(count):
+            roll = rng.random()
+            more = "simple" if roll < simple else "thing" if roll < simple + things else None
+            names.append(more or choose_family(rng))
+        return self._taken(names, rng)
+
+    def tiles(self, count: int, rng: random.Random) -> tuple[torch.Tensor, list[str]]:
+        """`count` patterns as `batch` gives them, each rolled around its borders by a random distance."""
+        latents, captions = self._taken(["pattern"] * count, rng)
+        rolled = [torch.roll(one, (rng.randrange(32), rng.randrange(32)), (1, 2)) for one in latents]
+        return torch.stack(rolled), captions
+
+    def _taken(self, names: list[str], rng: random.Random) -> tuple[torch.Tensor, list[str]]:
+        picks = [(name, rng.randrange(len(self.subjects[name]))) for name in names]
+        latents = torch.stack([self.latents[name][index] for name, index in picks]).float()
+        return latents, [say(name, self.subjects[name][index], rng)[0] for name, index in picks]
 
     def save(self, path: Path) -> None:
         """Keeps the cache for a restart."""
-        kept = {simple: self.latents[simple][: len(self.scenes[simple])].clone() for simple in (True, False)}
-        torch.save({"latents": kept, "scenes": self.scenes, "drawn": self.drawn}, path)
+        kept = {name: self.latents[name][: len(subjects)].clone() for name, subjects in self.subjects.items()}
+        torch.save({"latents": kept, "subjects": self.subjects, "drawn": self.drawn}, path)
 
     def load(self, path: Path) -> None:
         """Takes up a kept cache."""
         state = torch.load(path, weights_only=False)
-        self.scenes, self.drawn = state["scenes"], state["drawn"]
-        for simple, latents in state["latents"].items():
-            self.latents[simple][: len(latents)] = latents
+        self.subjects, self.drawn = state["subjects"], state["drawn"]
+        for name, latents in state["latents"].items():
+            self.latents[name][: len(latents)] = latents

@@ -2,10 +2,12 @@
 
 import random
 
-from toolkit.starter.world import SYNONYMS, THINGS, Scene, Thing
+from toolkit.starter.world import SUN, SYNONYMS, THINGS, Scene, Thing
 
+# The sun among things is a circle; in a landscape it is its light.
+_NOUNS = SYNONYMS | {SUN: "circle"}
 _OTHER_NAMES: dict[str, list[str]] = {}
-for _synonym, _word in SYNONYMS.items():
+for _synonym, _word in _NOUNS.items():
     _OTHER_NAMES.setdefault(_word, []).append(_synonym)
 
 
@@ -106,4 +108,4 @@ def _vary(text: str, rng: random.Random) -> str:
 
 def noun_index(words: list[str]) -> list[int]:
     """The positions of the words that name a thing, in order."""
-    return [i for i, word in enumerate(words) if SYNONYMS.get(word, word) in THINGS]
+    return [i for i, word in enumerate(words) if _NOUNS.get(word, word) in THINGS]

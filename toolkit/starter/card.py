@@ -1,9 +1,15 @@
 """The starter's card.json: what the studio reads about the model without loading it."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from toolkit.starter.families import FAMILY_WORDS
+from toolkit.starter.landscapes import LAYERS, LIGHTS, TIMES
+from toolkit.starter.palettes import PALETTES
+from toolkit.starter.patterns import MOTIFS, PERIODS, REPEATS
+from toolkit.starter.posters import FORMS, SIDES
 from toolkit.starter.world import (
     BACKGROUNDS,
     COLOURS,
@@ -13,14 +19,24 @@ from toolkit.starter.world import (
     PLACES,
     SIZES,
     STYLES,
+    SUN,
     SYNONYMS,
     THINGS,
 )  # fmt: skip
 
-ALWAYS = ("plain", "flat")
+ALWAYS = ("plain", "flat", "grid", "day")
+# What each family beside things can be asked for, by the names of its own measures.
+FAMILY_SLOTS = {
+    "pattern": {"motif": MOTIFS, "repeat": REPEATS, "scale": tuple(word for word in PERIODS if word != "none")},
+    "landscape": {"back": LAYERS, "front": LAYERS, "time": TIMES, "light": tuple(w for w in LIGHTS if w != "none")},
+    "poster": {"form": FORMS, "calm": SIDES},
+}
 # The first dozen are the studio's examples; all are on the contact sheet. Each prompt with its seed.
 EXAMPLES = {
     "a red circle on a white background": 1,
+    "a landscape with mountains behind a lake under a sun, in the evening": 2,
+    "a pattern of red hearts on a pink background": 3,
+    "a poster of arcs in retro colours with space at the top": 4,
     "a blue star, yellow background": 2,
     "a flat red heart on black": 3,
     "a yellow moon on a blue background, at night": 4,
@@ -38,13 +54,25 @@ EXAMPLES = {
     "a black cat on an orange background": 16,
     "a brown house on white ground under a pink sky": 17,
     "a teal car beside a pink cup on white": 18,
+    "a checkered pattern of stars in candy colours": 19,
+    "zigzag pattern, autumn palette": 20,
+    "hills behind a forest, sun on the left, landscape, morning": 21,
+    "a landscape with a skyline under the moon, at night": 22,
+    "a poster of circles in mint colours, space on the left": 23,
+    "a poster of triangles in desert colours with space at the bottom": 24,
 }
 
 
-def build_card(dropped: set[str] = frozenset()) -> dict[str, Any]:
-    """The card without examples, scores and previews, and without the `dropped` words and their synonyms."""
+def build_card(
+    dropped: set[str] = frozenset(), families: Mapping[str, Mapping[str, Sequence[str]]] = FAMILY_SLOTS
+) -> dict[str, Any]:
+    """The card without examples, scores and previews, and without the `dropped` words and their synonyms.
+
+    `families` names what each family beside things may be asked for.
+    """
     synonyms = {synonym: word for synonym, word in SYNONYMS.items() if word not in dropped}
-    kept = [w for group in (THINGS, COLOURS, BACKGROUNDS, STYLES, PLACES, SIZES, GRAMMAR_WORDS) for w in group]
+    groups = (THINGS, COLOURS, BACKGROUNDS, STYLES, PLACES, SIZES, GRAMMAR_WORDS, (SUN,), FAMILY_WORDS)
+    kept = [word for group in groups for word in group]
     kept = [word for word in kept if word not in dropped]
     if "ground" in dropped:
         kept = [word for word in kept if word != "sky"]
@@ -60,8 +88,10 @@ def build_card(dropped: set[str] = frozenset()) -> dict[str, Any]:
         "size_multiple": 8,
         "defaults": {"sampler": "ddim", "steps": 20, "guidance": 1.7, "schedule": "normal"},
         # Stronger guidance repaints a picture wholly at any strength; a stronger second pass draws its things twice.
-        "rework_guidance": 1.5,
+        "rework_guidance": 1.1,
         "refine_strength": 0.05,
+        # What is asked for with one of these words has latents whose borders meet already.
+        "wrapping_words": ["pattern"],
         "known_words": sorted({*kept, *synonyms}),
         "ignored_words": list(IGNORED),
         "things": remaining(THINGS),
@@ -71,6 +101,12 @@ def build_card(dropped: set[str] = frozenset()) -> dict[str, Any]:
         "styles": remaining(STYLES),
         "places": remaining(PLACES),
         "sizes": remaining(SIZES),
+        "palettes": remaining(PALETTES),
+        "families": {
+            family: {slot: remaining(words) for slot, words in slots.items()}
+            for family, slots in families.items()
+            if family not in dropped
+        },
         "synonyms": synonyms,
     }
 

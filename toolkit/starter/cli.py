@@ -10,7 +10,7 @@ FOLDER = ROOT / "models" / "checkpoints" / "limner-starter"
 WORK = ROOT / "starter-work"
 SHEET = ROOT / "docs" / "images" / "starter-contact-sheet.png"
 STAGES = ("vae", "text", "scenes", "denoiser", "judge", "publish", "styles", "control", "draft", "clip", "upscaler")
-PARTS = ("base", "vae", "styles", "control", "inpaint", "clip", "upscaler", "draft")
+PARTS = ("base", "families", "vae", "styles", "control", "inpaint", "clip", "upscaler", "draft")
 BESIDE = ("styles", "control", "draft")
 # What a stage leaves when it is through; the denoiser keeps its own account, publishing is done anew each time.
 PRODUCTS = {"vae": "vae", "text": "text_encoder", "scenes": "latents.pt"}
@@ -23,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     train.add_argument("--stage", choices=(*STAGES, "all"), default="all", help="each stage needs those before it")
     train.add_argument("--resume", action="store_true", help="go on where training stopped, keeping finished stages")
     train.add_argument("--minutes", type=float, help="training time of the stage, in place of its usual one")
+    train.add_argument("--start", type=Path, help="a trained model's folder that words and denoiser go on from")
+    train.add_argument("--things", type=float, default=0.0, help="part of scenes of things beyond their share, 0..1")
     train.add_argument("--work", type=Path, default=WORK, help="where unfinished training is kept")
     train.add_argument("--out", type=Path, default=FOLDER, help="where the finished model goes")
     evaluate = commands.add_parser("evaluate", help="score the whole kit on combinations it never saw")
@@ -52,11 +54,11 @@ def _run_stage(stage: str, args: argparse.Namespace) -> None:
     if stage == "vae":
         from toolkit.starter.autoencoder import train_autoencoder
 
-        train_autoencoder(args.work, args.minutes or 10, args.resume)
+        train_autoencoder(args.work, args.minutes or 10, args.resume, args.start)
     elif stage == "text":
         from toolkit.starter.text import train_text_encoder
 
-        train_text_encoder(args.work, args.minutes or 2)
+        train_text_encoder(args.work, args.minutes or 3, args.start)
     elif stage == "scenes":
         from toolkit.starter.denoiser import prepare_latents
 
@@ -64,7 +66,7 @@ def _run_stage(stage: str, args: argparse.Namespace) -> None:
     elif stage == "denoiser":
         from toolkit.starter.denoiser import train_denoiser
 
-        train_denoiser(args.work, args.minutes or 92, args.resume)
+        train_denoiser(args.work, args.minutes or 92, args.resume, args.start, args.things)
     elif stage in BESIDE:
         from toolkit.starter.beside import train_beside
 

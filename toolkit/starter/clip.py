@@ -19,9 +19,9 @@ from transformers import CLIPConfig, CLIPModel, CLIPTextModel, CLIPTokenizer
 from toolkit.starter.captions import slots
 from toolkit.starter.cli import FOLDER
 from toolkit.starter.drawing import draw_scene
+from toolkit.starter.families import CHOICES, THING_SLOTS
 from toolkit.starter.near_misses import near_misses, say
 from toolkit.starter.stage import Budget, device_and_dtype, save_atomically
-from toolkit.starter.text import CHOICES
 from toolkit.starter.world import Scene, sample_scene
 
 CLIP_SEED = 700_000_000
@@ -94,7 +94,7 @@ class _Heads(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.read = torch.nn.ModuleDict({slot: torch.nn.Linear(WIDTH, len(names)) for slot, names in CHOICES.items()})
+        self.read = torch.nn.ModuleDict({slot: torch.nn.Linear(WIDTH, len(CHOICES[slot])) for slot in THING_SLOTS})
 
     def loss(self, pooled: torch.Tensor, scenes: list[Scene]) -> torch.Tensor:
         """The sum of all details' cross-entropies."""

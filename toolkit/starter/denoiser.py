@@ -9,12 +9,17 @@ from diffusers import AutoencoderTiny, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from toolkit.engine.tiling import tiled
 from toolkit.starter.cache import LatentCache
 from toolkit.starter.folder import STEPS, alphas_cumprod, build_pipeline, write_folder
 from toolkit.starter.stage import Budget, device_and_dtype, save_atomically
 from toolkit.starter.text import WIDTH, token_ids
 
 PEAK_RATE, WARM_UP, CAPTION_DROPOUT = 1e-3, 200, 0.1
+# A trained denoiser that learns more families.
+LATER_RATE = 6e-4
+# How many steps show patterns alone, with convolutions that wrap around, so that tiling at any phase is known too.
+TILED_PART = 0.15
 SNR_KNEE = 5.0
 SAVE_EVERY = 240.0
 
@@ -40,19 +45,22 @@ def spread_timesteps(count: int) -> torch.Tensor:
 class DenoiserTraining:
     """The state of the denoiser's training: weights, their slow average, optimizer, clock and latents."""
 
-    def __init__(self, work: Path, minutes: float, batch: int, room: int):
+    def __init__(self, work: Path, minutes: float, batch: int, room: int, start: Path | None, things: float):
         self.work, self.size = work, batch
+        self.start, self.things = start, things
+        self.peak = LATER_RATE * (1 - things) if start else PEAK_RATE
         self.device, self.dtype = device_and_dtype()
         self.tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
         self.encoder = CLIPTextModel.from_pretrained(work / "text_encoder").to(self.device).eval().requires_grad_(False)
         vae = AutoencoderTiny.from_pretrained(work / "vae").to(self.device, memory_format=torch.channels_last).eval()
         self.cache = LatentCache(vae, room)
-        self.model = build_denoiser().to(self.device, memory_format=torch.channels_last)
+        model = UNet2DConditionModel.from_pretrained(start, subfolder="unet") if start else build_denoiser()
+        self.model = model.to(self.device, memory_format=torch.channels_last)
         # On a CPU the fused attention's backward is the slowest operation at these sizes; plain products are faster.
         if self.device.type == "cpu":
             self.model.set_attn_processor(AttnProcessor())
         self.average = copy.deepcopy(self.model).requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), PEAK_RATE, betas=(0.9, 0.99), fused=True)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), self.peak, betas=(0.9, 0.99), fused=True)
         self.budget, self.rng = Budget(minutes * 60, "denoiser"), random.Random(0)
         self.alphas = alphas_cumprod().float()
         self.losses: list[float] = []
@@ -83,8 +91,13 @@ class DenoiserTraining:
 
     def step(self) -> float:
         """One optimizer step; the loss before weighting comes back."""
-        part = self.budget.spent / self.budget.seconds
-        clean, captions = self.cache.batch(self.size, max(0.15, 0.8 - 2 * part), self.rng)
+        # From nothing, most scenes are simple at first; a trained denoiser knows those.
+        simple = 0.0 if self.start else max(0.0, 0.75 - 2 * self.budget.spent / self.budget.seconds)
+        around = self.rng.random() < TILED_PART * (1 - self.things)
+        if around:
+            clean, captions = self.cache.tiles(self.size, self.rng)
+        else:
+            clean, captions = self.cache.batch(self.size, self.rng, simple, self.things)
         captions = ["" if self.rng.random() < CAPTION_DROPOUT else text for text in captions]
         steps = spread_timesteps(self.size)
         alpha = self.alphas[steps][:, None, None, None]
@@ -95,13 +108,13 @@ class DenoiserTraining:
         weight = (SNR_KNEE / (SNR_KNEE + ratio)).to(self.device)
         words = self.encoder(token_ids(self.tokenizer, captions).to(self.device)).last_hidden_state
         noised = noised.to(self.device, memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, self.dtype):
+        with tiled(self.model, "xy" if around else ""), torch.autocast(self.device.type, self.dtype):
             guess = self.model(noised, steps.to(self.device), words).sample.float()
         error = (guess - target).square()
         (error * weight).mean().backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.budget.rate(PEAK_RATE, WARM_UP)
+            group["lr"] = self.budget.rate(self.peak, WARM_UP)
         self.optimizer.step()
         self.optimizer.zero_grad()
         keep = min(0.999, (1 + self.budget.step) / (10 + self.budget.step))
@@ -122,21 +135,27 @@ class DenoiserTraining:
         self.save()
 
 
-def prepare_latents(work: Path, simple: int = 8000, rest: int = 14000) -> None:
-    """Draws and encodes the first scenes into `work`/latents.pt."""
+def prepare_latents(work: Path, count: int = 22000) -> None:
+    """Draws and encodes the first pictures of all families into `work`/latents.pt."""
     device, _ = device_and_dtype()
     vae = AutoencoderTiny.from_pretrained(work / "vae").to(device, memory_format=torch.channels_last).eval()
-    cache = LatentCache(vae, room=max(simple, rest))
-    cache.fill(simple, simple=True)
-    cache.fill(rest, simple=False)
+    cache = LatentCache(vae, room=count)
+    cache.fill(count)
     cache.save(work / "latents.pt")
 
 
-def train_denoiser(work: Path, minutes: float, resume: bool, batch: int = 32) -> None:
-    """Trains for `minutes` on the parts and latents in `work`; leaves a pipeline in `work`/folder."""
-    training = DenoiserTraining(work, minutes, batch, room=64000)
+def train_denoiser(
+    work: Path, minutes: float, resume: bool, start: Path | None = None, things: float = 0.0, batch: int = 32,
+    refresh: int = 4,
+) -> None:  # fmt: skip
+    """Trains for `minutes` on the parts and latents in `work`; leaves a pipeline in `work`/folder.
+
+    With the folder of an earlier model as `start` it goes on from that denoiser, at a lower rate; `things` (0..1) is
+    the part of scenes of things beyond their share, which makes the rate lower still.
+    """
+    training = DenoiserTraining(work, minutes, batch, 64000, start, things)
     training.cache.load(work / "latents.pt")
     if not (resume and training.resume()):
         torch.manual_seed(0)
     training.budget.pause()
-    training.run(refresh=6)
+    training.run(refresh)

@@ -13,6 +13,7 @@ from toolkit.starter.score import Score
 from toolkit.starter.score_clip import CLIP_FOLDER, evaluate_clip
 from toolkit.starter.score_control import LINES, evaluate_control
 from toolkit.starter.score_draft import DRAFT, evaluate_draft
+from toolkit.starter.score_families import evaluate_families
 from toolkit.starter.score_inpaint import evaluate_inpaint
 from toolkit.starter.score_negative import evaluate_negative
 from toolkit.starter.score_styles import evaluate_styles, style_file
@@ -75,6 +76,9 @@ def _there(part: str, folder: Path) -> bool:
 
 PARTS: dict[str, Callable[[Path, bool, Path], Score]] = {
     "base": _base,
+    "families": lambda folder, quick, sheets: evaluate_families(
+        load_pipeline(folder), json.loads((folder / "card.json").read_text(encoding="utf-8")), quick, sheets
+    ),
     "vae": lambda folder, quick, sheets: evaluate_vae(folder, quick, sheets / "starter-vae.png"),
     "styles": _styles,
     "control": _control,

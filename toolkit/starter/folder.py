@@ -57,6 +57,10 @@ def write_folder(pipeline: StableDiffusionPipeline, folder: Path) -> None:
     # transformers loads in the dtype its config names, diffusers in float32: without this they would not match.
     config = part / "text_encoder" / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2) + "\n")
+    # Where a part was trained is nobody's business.
+    for config in (part / name / "config.json" for name in models):
+        kept = {key: value for key, value in json.loads(config.read_text()).items() if key != "_name_or_path"}
+        config.write_text(json.dumps(kept, indent=2) + "\n")
     folder.mkdir(parents=True, exist_ok=True)
     for entry in sorted(part.iterdir()):
         target = folder / entry.name

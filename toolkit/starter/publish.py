@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ import torch.nn.functional as F
 from diffusers import AutoencoderTiny
 from PIL import Image, ImageDraw
 
+from toolkit.starter.asked import MEASURES, asked_of, word_counts
 from toolkit.starter.autoencoder import to_tensor
-from toolkit.starter.card import ALWAYS, EXAMPLES, build_card, write_card
+from toolkit.starter.card import ALWAYS, EXAMPLES, FAMILY_SLOTS, build_card, write_card
 from toolkit.starter.evaluate import Verdict, collect, draw, evaluate, load_pipeline, prompts, verdicts_on
+from toolkit.starter.families import FAMILY_WORDS
 from toolkit.starter.readme import write_readme
 from toolkit.starter.rendering import EVALUATION_SEED, VAE_SEED, render_scenes
+from toolkit.starter.score_families import marks_of
 from toolkit.starter.words import keep_known, unknown_words
 
 # Seeds apart from the evaluation's, so that choosing words doesn't choose among the pictures that are scored.
@@ -70,6 +74,41 @@ def survey(folder: Path, count: int) -> dict[str, tuple[int, int]]:
     return word_shares(verdicts + verdicts_on(pipeline, more, SURVEY_SEED + 3_000_000))
 
 
+Shares = Mapping[str, tuple[int, int]]
+
+
+def survey_families(folder: Path, count: int) -> dict[str, Shares]:
+    """The share of each word in each family beside things, over `count` prompts of held-out combinations each."""
+    pipeline, found = load_pipeline(folder), {}
+    for number, family in enumerate(MEASURES):
+        first = SURVEY_SEED + 20_000_000 + 100_000 * number
+        asked = asked_of(family, count, first, build_card())
+        found[family] = word_counts(family, asked, marks_of(family, pipeline, asked, first)[0])
+    return found
+
+
+def _enough(share: tuple[int, int] | None) -> bool:
+    return share is None or share[0] >= LEAST_SHARE * share[1]
+
+
+def kept_slots(found: Mapping[str, Shares]) -> dict[str, dict[str, list[str]]]:
+    """What each family may be asked for: the words of its slots that are drawn rightly often enough there."""
+    return {
+        family: {slot: [word for word in words if _enough(found[family].get(word))] for slot, words in slots.items()}
+        for family, slots in FAMILY_SLOTS.items()
+    }
+
+
+def weak_words(found: Mapping[str, Shares]) -> dict[str, tuple[int, int]]:
+    """The words of the families alone that aren't drawn rightly often enough over all families that have them."""
+    pooled = {
+        word: tuple(map(sum, zip(*(shares[word] for shares in found.values() if word in shares), strict=True)))
+        for word in FAMILY_WORDS
+        if any(word in shares for shares in found.values())
+    }
+    return {word: share for word, share in pooled.items() if not _enough(share)}
+
+
 def contact_sheet(pictures: list[np.ndarray], texts: list[str], path: Path, columns: int = 6, side: int = 200) -> None:
     """Writes the pictures with their prompts under them as a PNG of 256 colours."""
     rows = math.ceil(len(pictures) / columns)
@@ -98,16 +137,20 @@ def publish(trained: Path, folder: Path, sheet: Path, count: int = 160) -> dict[
         if target.is_dir():
             shutil.rmtree(target)
         (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
-    shares = survey(folder, count)
-    dropped = {word for word, (right, asked) in shares.items() if right < LEAST_SHARE * asked} - set(ALWAYS)
-    card = build_card(dropped)
+    shares, families = survey(folder, count), survey_families(folder, count // 2)
+    weak = weak_words(families)
+    dropped = {word for word, (right, asked) in shares.items() if right < LEAST_SHARE * asked} | set(weak)
+    card = build_card(dropped - set(ALWAYS), kept_slots(families))
     pipeline = load_pipeline(folder)
     card["latent_rgb"] = latent_rgb(pipeline.vae)
     examples = {text: seed for text, seed in EXAMPLES.items() if not unknown_words(text, card)}
     card["examples"] = [{"prompt": text, "seed": seed} for text, seed in examples.items()][:12]
     write_card(card, folder)
     card["scores"] = evaluate(folder)
-    card["word_shares"] = {word: [right, asked] for word, (right, asked) in sorted(shares.items())}
+    card["word_shares"] = {word: [right, asked] for word, (right, asked) in sorted((shares | weak).items())}
+    card["family_shares"] = {
+        family: {word: list(share) for word, share in sorted(found.items())} for family, found in families.items()
+    }
     write_card(card, folder)
     write_readme(card, folder)
     texts = [keep_known(text, card) for text in examples]

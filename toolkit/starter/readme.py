@@ -27,7 +27,21 @@ def _more(card: dict[str, Any]) -> str:
         return f"{found[part][name]:.1%} (95 % interval {low:.1%} to {high:.1%})"
 
     vae = found["vae"]
-    return f"""
+    families = ""
+    if found.get("families"):
+        families = f"""
+## Patterns, landscapes and posters
+
+Held-out combinations again, 80 prompts each. A word is right when, of the drawings that differ from the asked one in
+that word alone, the asked one is the nearest to the picture; the period is measured by autocorrelation; a palette is
+near when the colour of every area (its median) is within ΔE 12 of one of its colours. “tile” and “no seam” are of
+patterns drawn to be tiled.
+
+| | share | 95 % interval |
+|---|---|---|
+{_family_rows(card)}
+"""
+    return f"""{families}
 ## Repainting, negative prompts and photographs
 
 With plain diffusers pipelines at the same guidance, on drawn pictures of held-out combinations:
@@ -43,6 +57,36 @@ With plain diffusers pipelines at the same guidance, on drawn pictures of held-o
   {vae["foliage_psnr"]:.1f}, 1/f noise {vae["noise_psnr"]:.1f}, dead leaves {vae["leaves_psnr"]:.1f}. Broad colours and
   shapes stay; anything finer than about four pixels goes.
 """
+
+
+def _families(card: dict[str, Any]) -> str:
+    """What patterns, landscapes and posters can be asked for, a line each."""
+    lines = {
+        "pattern": "Patterns of {motif}; repeats: {repeat}; scales: {scale} (“a checkered pattern of stars in candy "
+        "colours”). Their borders meet: turn on tiling.",
+        "landscape": "Landscapes with {back}, one or one behind the other, {light} on the left or right; times of day: "
+        "{time} (“a landscape with mountains behind a lake under a sun, in the evening”).",
+        "poster": "Posters of {form} with space for text at the {calm} (“a poster of arcs in retro colours with space "
+        "at the top”).",
+    }
+    found = [
+        "* " + line.format(**{slot: _list(words) for slot, words in card["families"][family].items()})
+        for family, line in lines.items()
+        if family in card["families"]
+    ]
+    if found:
+        found.append(f"* Palettes for patterns and posters: {_list(card['palettes'])}.")
+    return "".join(line + "\n" for line in found)
+
+
+def _family_rows(card: dict[str, Any]) -> str:
+    """The families' shares as rows of the table of scores."""
+    found, between = card["more_scores"]["families"], card["more_intervals"]["families"]
+    rows = []
+    for name, value in found.items():
+        low, high = between[name]
+        rows.append(f"| {name.replace('.', ': ').replace('_', ' ')} | {value:.1%} | {low:.1%} to {high:.1%} |")
+    return "\n".join(rows)
 
 
 def write_readme(card: dict[str, Any], folder: Path) -> None:
@@ -81,7 +125,7 @@ pipeline("a blue star, yellow background", num_inference_steps=20, guidance_scal
 * Backgrounds: {_list(card["backgrounds"])} ("on green ground under a blue sky").
 * Styles: {_list(card["styles"])}; no style means flat.
 * Places and sizes of a single thing: {_list(card["places"] + card["sizes"])}.
-* {len(card["synonyms"])} synonyms, such as {_list(list(card["synonyms"])[:6])}; `card.json` lists them.
+{_families(card)}* {len(card["synonyms"])} synonyms, such as {_list([*card["synonyms"]][:6])}; `card.json` lists them.
 
 ## What it can't
 

@@ -15,6 +15,7 @@ from toolkit.starter.clip import SIDE, train_clip
 from toolkit.starter.evaluate import load_pipeline
 from toolkit.starter.readme import write_readme
 from toolkit.starter.score_clip import CLIP_FOLDER, evaluate_clip
+from toolkit.starter.score_families import evaluate_families
 from toolkit.starter.score_inpaint import evaluate_inpaint
 from toolkit.starter.score_negative import evaluate_negative
 from toolkit.starter.score_upscaler import SCALES, evaluate_upscaler, upscaler_path
@@ -30,7 +31,9 @@ MADE = "Trained on a CPU by `python launch.py starter train --stage {stage}`, on
 def card_base(folder: Path = FOLDER) -> dict[str, Any]:
     """Scores what else the base is used for (autoencoder, repainting, negative prompts) and adds it to its card."""
     pipeline = load_pipeline(folder)
+    known = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     parts = {
+        "families": evaluate_families(pipeline, known, sheets=IMAGES),
         "vae": evaluate_vae(folder, sheet=IMAGES / "starter-vae.png"),
         "inpaint": evaluate_inpaint(pipeline, sheet=IMAGES / "starter-inpaint.png"),
         "negative": evaluate_negative(pipeline, sheet=IMAGES / "starter-negative.png"),

@@ -6,7 +6,19 @@ from pathlib import Path
 
 from transformers import CLIPTokenizer
 
-from toolkit.starter.world import BACKGROUNDS, COLOURS, GRAMMAR_WORDS, IGNORED, PLACES, SIZES, STYLES, SYNONYMS, THINGS
+from toolkit.starter.families import FAMILY_WORDS
+from toolkit.starter.world import (
+    BACKGROUNDS,
+    COLOURS,
+    GRAMMAR_WORDS,
+    IGNORED,
+    PLACES,
+    SIZES,
+    STYLES,
+    SUN,
+    SYNONYMS,
+    THINGS,
+)  # fmt: skip
 
 LENGTH = 32
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -14,7 +26,8 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 def all_words() -> list[str]:
     """Every word and punctuation mark the tokenizer keeps whole."""
-    groups = (COLOURS, THINGS, BACKGROUNDS, STYLES, PLACES, SIZES, SYNONYMS, GRAMMAR_WORDS, IGNORED)
+    things = (COLOURS, THINGS, BACKGROUNDS, STYLES, PLACES, SIZES, SYNONYMS, GRAMMAR_WORDS, IGNORED, (SUN,))
+    groups = (*things, FAMILY_WORDS)
     return sorted({word for group in groups for word in group})
 
 

@@ -41,7 +41,7 @@ SYNONYMS = {
     "dark": "black", "ebony": "black",
     "snowy": "white", "ivory": "white",
     "grey": "gray", "silver": "gray",
-    "disc": "circle", "disk": "circle", "ball": "circle", "dot": "circle", "sun": "circle",
+    "disc": "circle", "disk": "circle", "ball": "circle", "dot": "circle",
     "box": "square", "pyramid": "triangle", "crescent": "moon",
     "home": "house", "cottage": "house", "cabin": "house", "blossom": "flower", "daisy": "flower",
     "ship": "boat", "sailboat": "boat", "auto": "car", "kitten": "cat", "kitty": "cat", "mug": "cup",
@@ -49,8 +49,18 @@ SYNONYMS = {
     "land": "ground", "floor": "ground", "outlined": "outline", "nighttime": "night", "soft": "pastel",
     "large": "big", "huge": "big", "giant": "big", "little": "small", "tiny": "small",
     "upper": "top", "lower": "bottom", "near": "beside", "plus": "and",
+    "wallpaper": "pattern", "wavy": "wave", "checked": "checkered", "chequered": "checkered",
+    "scenery": "landscape", "vista": "landscape", "peak": "mountain", "city": "skyline", "town": "skyline",
+    "ocean": "sea", "lake": "sea", "water": "sea", "wood": "forest", "woods": "forest",
+    "dawn": "morning", "sunrise": "morning", "dusk": "evening", "sunset": "evening", "noon": "day", "daytime": "day",
+    "front": "before", "flyer": "poster", "cover": "poster", "room": "space", "calm": "empty", "colors": "colours",
 }  # fmt: skip
-GRAMMAR_WORDS = ("background", "sky", "beside", "next", "and", "style")
+# "sun" means a round thing beside other things and the light of a landscape, so it is no mere synonym.
+SUN = "sun"
+GRAMMAR_WORDS = (
+    "background", "sky", "beside", "next", "and", "style", "behind", "before", "by", "colours", "palette", "space",
+    "empty",
+)  # fmt: skip
 IGNORED = (
     "a", "an", "the", "of", "on", "in", "at", "to", "with", "under", "one", "side", "over", "against", "drawing",
     "picture", "illustration", "image", "centre", "center", "middle", "is", "it", "its",

@@ -1,0 +1,72 @@
+"""Scores patterns, landscapes and posters on combinations and seeds that training never saw."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from diffusers import StableDiffusionPipeline
+
+from toolkit.engine.tiling import tiled
+from toolkit.starter.asked import BESIDE_WORDS, MEASURES, asked_of
+from toolkit.starter.evaluate import draw, wilson
+from toolkit.starter.measure_families import pattern_words, seam
+from toolkit.starter.rendering import EVALUATION_SEED
+from toolkit.starter.score import Score, write_sheet
+
+FIRST_SEED = EVALUATION_SEED + 20_000_000
+COUNTS = (80, 16)
+# A seam is one that the eye finds: over four pixels across the border, neighbours differ by more than four each.
+SEAM = 16.0
+
+
+def marks_of(
+    family: str, pipeline: StableDiffusionPipeline, asked: list[tuple[Any, str]], first: int
+) -> tuple[list[dict[str, bool]], list[np.ndarray]]:
+    """What was right in each picture, and the pictures."""
+    pictures = draw(pipeline, [text for _, text in asked], list(range(first, first + len(asked))))
+    return [MEASURES[family](picture, one) for picture, (one, _) in zip(pictures, asked, strict=True)], pictures
+
+
+def tile_marks(
+    pipeline: StableDiffusionPipeline, asked: list[tuple[Any, str]], first: int
+) -> tuple[list[dict[str, bool]], list[np.ndarray]]:
+    """What is right in patterns decoded with convolutions that wrap around, to be tiled: the words, and no seam."""
+    with tiled(pipeline.vae, "xy"):
+        pictures = draw(pipeline, [text for _, text in asked], list(range(first, first + len(asked))))
+    marks = []
+    for picture, (one, _) in zip(pictures, asked, strict=True):
+        right = all(pattern_words(picture, one).values())
+        marks.append({"tile": right, "no_seam": seam(picture, one.period) <= SEAM})
+    return marks, pictures
+
+
+def evaluate_families(
+    pipeline: StableDiffusionPipeline, card: Mapping[str, Any], quick: bool = False, sheets: Path | None = None
+) -> Score:
+    """Shares of pictures in which each thing is right, named "pattern.motif" and so on; "pattern.all" is every word.
+
+    "pattern.tile" and "pattern.no_seam" are of patterns drawn to be tiled. Families the card doesn't know are left out.
+    """
+    score, count = Score({}), COUNTS[quick]
+    for number, family in enumerate(MEASURES):
+        if family not in card["known_words"]:
+            continue
+        first = FIRST_SEED + 100_000 * number
+        asked = asked_of(family, count, first, card)
+        marks, pictures = marks_of(family, pipeline, asked, first)
+        for right in marks:
+            right["all"] = all(value for name, value in right.items() if name not in BESIDE_WORDS)
+        tiles: list[np.ndarray] = []
+        if family == "pattern":
+            tile, tiles = tile_marks(pipeline, asked[: count // 2], first)
+            marks = marks + tile
+        for name in dict.fromkeys(name for right in marks for name in right):
+            values = [right[name] for right in marks if name in right]
+            score.values[f"{family}.{name}"] = round(sum(values) / len(values), 4)
+            score.intervals[f"{family}.{name}"] = wilson(sum(values), len(values))
+        if sheets:
+            shown = [*tiles[:8], *pictures][:24]
+            rows = [shown[start : start + 8] for start in range(0, len(shown), 8)]
+            write_sheet(rows, [family], sheets / f"starter-{family}s.png")
+    return score
