@@ -21,6 +21,7 @@ from toolkit.starter.readme import write_readme
 from toolkit.starter.rendering import EVALUATION_SEED, VAE_SEED, render_scenes
 from toolkit.starter.score_families import marks_of
 from toolkit.starter.words import keep_known, unknown_words
+from toolkit.starter.world import STYLES
 
 # Seeds apart from the evaluation's, so that choosing words doesn't choose among the pictures that are scored.
 SURVEY_SEED = EVALUATION_SEED - 100_000_000
@@ -71,7 +72,13 @@ def survey(folder: Path, count: int) -> dict[str, tuple[int, int]]:
     for index, (word, (_, asked)) in enumerate(sorted(word_shares(verdicts).items())):
         if asked < LEAST_ASKED and word not in ALWAYS:
             more += prompts(LEAST_ASKED - asked, 1, card, SURVEY_SEED + 3_000_000 + 10_000 * index, word)
-    return word_shares(verdicts + verdicts_on(pipeline, more, SURVEY_SEED + 3_000_000))
+    verdicts += verdicts_on(pipeline, more, SURVEY_SEED + 3_000_000)
+    # Style cards ask for these words: a weak one is looked at again before it goes.
+    weak = sorted(word for word, share in word_shares(verdicts).items() if word in STYLES and not _enough(share))
+    for index, word in enumerate(weak):
+        again = prompts(50, 1, card, SURVEY_SEED + 40_000_000 + 1_000_000 * index, word)
+        verdicts += verdicts_on(pipeline, again, SURVEY_SEED + 40_000_000)
+    return word_shares(verdicts)
 
 
 Shares = Mapping[str, tuple[int, int]]
