@@ -35,7 +35,7 @@ FAMILY_SLOTS = {
 # The first dozen are the studio's examples; all are on the contact sheet. Each prompt with its seed.
 EXAMPLES = {
     "a red circle on a white background": 1,
-    "a landscape with mountains behind a lake under a sun, in the evening": 2,
+    "a landscape with mountains behind a lake, sun on the right, in the evening": 3,
     "a pattern of red hearts on a pink background": 3,
     "a poster of arcs in retro colours with space at the top": 4,
     "a blue star, yellow background": 2,
@@ -57,8 +57,8 @@ EXAMPLES = {
     "a teal car beside a pink cup on white": 18,
     "a checkered pattern of stars in candy colours": 19,
     "zigzag pattern, autumn palette": 20,
-    "hills behind a forest, sun on the left, landscape, morning": 21,
-    "a landscape with a skyline under the moon, at night": 22,
+    "a morning landscape with hills behind a forest and a sun on the left": 2,
+    "a landscape with forest behind the sea, in the evening": 22,
     "a poster of circles in mint colours, space on the left": 23,
     "a poster of triangles in desert colours with space at the bottom": 24,
 }

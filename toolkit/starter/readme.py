@@ -65,7 +65,7 @@ def _families(card: dict[str, Any]) -> str:
         "pattern": "Patterns of {motif}; repeats: {repeat}; scales: {scale} (“a checkered pattern of stars in candy "
         "colours”). Their borders meet: turn on tiling.",
         "landscape": "Landscapes with {back}, one or one behind the other, {light} on the left or right; times of day: "
-        "{time} (“a landscape with mountains behind a lake under a sun, in the evening”).",
+        "{time} (“a landscape with mountains behind a lake, sun on the right, in the evening”).",
         "poster": "Posters of {form} with space for text at the {calm} (“a poster of arcs in retro colours with space "
         "at the top”).",
     }
