@@ -20,6 +20,8 @@ from toolkit.adapters import ControlUse
 from toolkit.finishing import FinishStep
 from toolkit.geometry import Size
 from toolkit.plugins import calls
+from toolkit.plugins.choices import FILE as CHOICES
+from toolkit.plugins.choices import Choices
 from toolkit.plugins.plugins import Plugins
 from toolkit.plugins.states import State
 from toolkit.request import GenerationRequest, Sampling
@@ -46,6 +48,8 @@ def load_plugin(plugin_data: Path) -> Callable[..., Plugins]:
 
     def load(folder: Path | str) -> Plugins:
         given.append(Path(folder).resolve())
+        # One that is off until its owner switches it on is on where it is tested.
+        Choices(plugin_data / CHOICES).enable(given[-1].name, True)
         plugins = Plugins(plugin_data, own=None, given=given)
         plugin = plugins.get(given[-1].name)
         said = f"{plugin.name} is {plugin.state.value}: {plugin.reason}\n{plugin.traceback}"
