@@ -26,15 +26,23 @@ def in_time(seconds: float, work: Callable[..., Any], *args: Any) -> Any:
     watch = threading.Thread(target=_end, args=(threading.get_ident(), done, lock, seconds), daemon=True)
     watch.start()
     try:
-        try:
-            return work(*args)
-        finally:
-            with lock:  # from here on nothing is raised any more
-                done.set()
+        return work(*args)
     except _TooLong:
-        raise PluginError(f"It was not done within {seconds:g} seconds: something in it loops or waits.")
+        raise PluginError(f"It was not done within {seconds:g} seconds: something in it loops or waits.") from None
     finally:
-        done.set()
+        _settle(done, lock)
+
+
+def _settle(done: threading.Event, lock: threading.Lock) -> None:
+    """Come back only when nothing is raised any more: what was asked for at the last moment would come later."""
+    while True:
+        try:
+            with lock:
+                done.set()
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(threading.get_ident()), None)
+            return
+        except _TooLong:
+            continue
 
 
 def _end(thread: int, done: threading.Event, lock: threading.Lock, seconds: float) -> None:
