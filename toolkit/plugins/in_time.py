@@ -24,8 +24,8 @@ def in_time(seconds: float, work: Callable[..., Any], *args: Any) -> Any:
     done = threading.Event()
     lock = threading.Lock()
     watch = threading.Thread(target=_end, args=(threading.get_ident(), done, lock, seconds), daemon=True)
-    watch.start()
     try:
+        watch.start()
         return work(*args)
     except _TooLong:
         raise PluginError(f"It was not done within {seconds:g} seconds: something in it loops or waits.") from None
