@@ -21,34 +21,51 @@ def in_time(seconds: float, work: Callable[..., Any], *args: Any) -> Any:
 
     Code that waits outside of Python, in a `sleep` say, is ended once that returns.
     """
-    done = threading.Event()
-    lock = threading.Lock()
-    watch = threading.Thread(target=_end, args=(threading.get_ident(), done, lock, seconds), daemon=True)
+    watch = _Watch(threading.get_ident(), seconds)
+    value = failure = None
     try:
         watch.start()
-        return work(*args)
-    except _TooLong:
-        raise PluginError(f"It was not done within {seconds:g} seconds: something in it loops or waits.") from None
-    finally:
-        _settle(done, lock)
-
-
-def _settle(done: threading.Event, lock: threading.Lock) -> None:
-    """Come back only when nothing is raised any more: what was asked for at the last moment would come later."""
+        value = work(*args)
+    except BaseException as error:  # raised again below, once nothing can be raised from outside any more
+        failure = error
+    # What the watch asked for at the last moment may come anywhere until it is stopped. Python looks for it where
+    # something is called and where a loop turns back, so there is none of that here outside of `try`.
     while True:
         try:
-            with lock:
-                done.set()
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(threading.get_ident()), None)
-            return
+            watch.stop()
+            break
         except _TooLong:
-            continue
+            watch.ended = True
+    if isinstance(failure, _TooLong):
+        raise PluginError(f"It was not done within {seconds:g} seconds: something in it loops or waits.") from None
+    if failure is not None:
+        raise failure
+    return value
 
 
-def _end(thread: int, done: threading.Event, lock: threading.Lock, seconds: float) -> None:
-    while not done.wait(seconds):
-        with lock:
-            if done.is_set():
-                return
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_TooLong))
-        seconds = RAISES_AGAIN  # it may have been caught
+class _Watch(threading.Thread):
+    """Raises _TooLong in a thread after some seconds, and again when that was caught, until it is stopped."""
+
+    def __init__(self, watched: int, seconds: float) -> None:
+        super().__init__(daemon=True)
+        self.watched = watched
+        self.seconds = seconds
+        self.ended = False
+        self._woken = threading.Event()
+        self._lock = threading.RLock()
+
+    def run(self) -> None:
+        seconds = self.seconds
+        while not self._woken.wait(seconds):
+            with self._lock:
+                if self.ended:
+                    return
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.watched), ctypes.py_object(_TooLong))
+            seconds = RAISES_AGAIN
+
+    def stop(self) -> None:
+        """Raise no more, and take back what was asked for and has not come yet; called on the watched thread."""
+        with self._lock:
+            self.ended = True
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.watched), None)
+        self._woken.set()
