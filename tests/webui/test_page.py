@@ -67,6 +67,9 @@ def test_scripts_never_parse_markup() -> None:
 def test_every_named_file_is_there() -> None:
     for name in STYLE_SHEETS:
         assert (ASSETS / "css" / f"{name}.css").is_file()
+    assert {path.stem for path in (ASSETS / "css").glob("*.css")} == set(STYLE_SHEETS)
+    for path in (ASSETS / "css").glob("*.css"):
+        assert len(path.read_text("utf-8").splitlines()) <= 400, path.name
     for name in MODULES:
         assert (ASSETS / "js" / f"{name}.js").is_file()
     for path in (ASSETS / "js").glob("*.js"):
