@@ -13,6 +13,7 @@ from typing import Callable, Mapping
 from PIL import Image
 
 from toolkit.engine.protocol import Engine, EngineEvent, EngineJob
+from toolkit.engine.skips import SkipWishes
 from toolkit.errors import LimnerError, StorageError
 from toolkit.gallery import Gallery
 from toolkit.jobs import GeneratedImage, JobEvent, JobState, Who
@@ -41,6 +42,7 @@ class Dispatcher:
         self._running: dict[str, QueuedJob] = {}
         self._unsent: set[str] = set()
         self._notes: dict[str, str] = {}
+        self._wishes: dict[str, SkipWishes] = {}
         self._changed = threading.Condition()
         self._closing = False
         self._engine_failed: str | None = None
@@ -64,7 +66,12 @@ class Dispatcher:
         self._engine.cancel(job_id)
 
     def skip(self, job_id: str, picture: int | None) -> None:
-        """Give up one picture of a job that runs; nothing happens to one that doesn't."""
+        """Give up one picture of a job that runs, or waits to be drawn again; nothing happens to others."""
+        with self._changed:
+            if job_id in self._wishes:
+                self._wishes[job_id].ask(picture)
+            if job_id in self._unsent:
+                return
         self._engine.skip(job_id, picture)
 
     @property
@@ -107,8 +114,10 @@ class Dispatcher:
                     self._end(job, JobState.FAILED, error=self._engine_failed)
                     continue
                 self._running[job.id] = job
+                self._wishes.setdefault(job.id, SkipWishes(job.request.count))
                 self._unsent.add(job.id)
-            self._publish(JobEvent(job.id, JobState.RUNNING, phase="loading", note=self._notes.get(job.id)), job.who)
+                told = {"note": self._notes.get(job.id), "skipped": self._wishes[job.id].standing()}
+            self._publish(JobEvent(job.id, JobState.RUNNING, phase="loading", **told), job.who)
             try:
                 pictures = self._pictures(job)
             except (LimnerError, OSError) as error:
@@ -125,7 +134,9 @@ class Dispatcher:
             if self._running.get(job.id) is not job:
                 return
             if wanted:
-                self._engine.submit(EngineJob(job.id, job.request, job.exact or job.alone, job.who.id, pictures))
+                gone = self._wishes[job.id].standing()
+                alone = job.exact or job.alone
+                self._engine.submit(EngineJob(job.id, job.request, alone, job.who.id, pictures, gone))
                 return
         self._leave(job.id)
         self._end(job, JobState.CANCELLED)
@@ -153,6 +164,9 @@ class Dispatcher:
         if job is None:
             return
         if not event.state.ended:
+            if event.skipped:
+                with self._changed:
+                    self._wishes[job.id].told(event.skipped)
             self._publish(self._told(event), job.who)
             return
         images: tuple[GeneratedImage, ...] = ()
@@ -194,6 +208,7 @@ class Dispatcher:
         images: tuple[GeneratedImage, ...] = (), note: str | None = None,
     ) -> None:  # fmt: skip
         self._queue.finish(job.id, state, error, seconds)
+        self._wishes.pop(job.id, None)
         note = note or self._notes.pop(job.id, None)
         self._publish(
             JobEvent(job.id, state, phase="saving", images=images, error=error, note=note, seconds=seconds or {}),
@@ -222,7 +237,8 @@ class Dispatcher:
                 )  # fmt: skip
                 continue
             self._notes[job.id] = "The engine stopped and was started again; this is being drawn again."
-            self._publish(JobEvent(job.id, JobState.QUEUED, note=self._notes[job.id]), job.who)
+            gone = self._wishes[job.id].standing()
+            self._publish(JobEvent(job.id, JobState.QUEUED, note=self._notes[job.id], skipped=gone), job.who)
         self._deaths.append(time.monotonic())
         if len(self._deaths) == RESTARTS_ALLOWED and self._deaths[-1] - self._deaths[0] < RESTART_WINDOW and not lost:
             self._engine_failed = f"The engine can't be started: {reason}"

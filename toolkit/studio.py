@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping
 
@@ -58,7 +59,7 @@ class Job:
         if event.state is not JobState.QUEUED:
             return event
         place = self._studio.queue.place(self.id)
-        return event if place == event.place else _moved(event, place)
+        return event if place == event.place else replace(event, place=place)
 
     def watch(self, tick: float = 0.3) -> Iterator[JobEvent]:
         """Yield the present event, then the newest every `tick` seconds or as soon as it changes, to the last one."""
@@ -95,10 +96,6 @@ class Job:
             if event.state.ended:
                 self.ended_at = time.time()
             self._changed.notify_all()
-
-
-def _moved(event: JobEvent, place: int) -> JobEvent:
-    return JobEvent(event.job_id, event.state, place=place, note=event.note)
 
 
 class Studio:

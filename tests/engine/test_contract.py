@@ -131,6 +131,19 @@ def test_skip_gives_up_one_picture_within_a_step_and_draws_the_others_as_ever(en
     engine.skip("nobody", 0)
 
 
+def test_a_job_begins_without_the_pictures_that_were_given_up_before(engine, listener, tiny_request):
+    asked = tiny_request.with_(count=3)
+    whole = listener.draw(engine, asked, "whole")
+    engine.submit(EngineJob("less", asked, skipped=(0, 2)))
+    end = listener.end_of("less")
+    assert end.state is JobState.FINISHED, end.error
+    assert end.skipped == (0, 2) and len(end.pictures) == 1
+    assert max(abs(a - b) for a, b in zip(end.pictures[0].rgb, whole.pictures[1].rgb, strict=True)) <= 1
+    assert all(event.skipped == (0, 2) for event in listener.of("less"))
+    engine.submit(EngineJob("none", asked, skipped=(0, 1, 2)))
+    assert listener.end_of("none").state is JobState.CANCELLED
+
+
 def test_a_job_without_any_picture_left_ends_at_once_as_cancelled(engine, listener, tiny_request):
     engine.submit(EngineJob("none", tiny_request.with_(steps=500, count=2, size=Size(128, 128))))
     listener.wait_for(lambda: any(event.step >= 3 for event in listener.of("none")))

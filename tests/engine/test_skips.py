@@ -9,7 +9,7 @@ import pytest
 from toolkit.engine import passes
 from toolkit.engine.inline import InlineEngine
 from toolkit.engine.protocol import EngineEvent, EngineJob
-from toolkit.engine.skips import AllSkipped, Skips
+from toolkit.engine.skips import AllSkipped, Skips, SkipWishes
 from toolkit.geometry import Size
 from toolkit.jobs import JobState
 from toolkit.starts import Refine
@@ -74,3 +74,17 @@ def test_what_is_drawn_already_cannot_be_given_up():
     skips.skip(0)
     skips.skip()
     assert skips.skipped == (2, 3)
+
+
+def test_wishes_hold_what_no_engine_has_answered_yet():
+    wishes = SkipWishes(4)
+    wishes.ask(None)
+    wishes.told((2,))
+    wishes.ask(9)
+    assert wishes.standing() == (2,)
+    wishes.ask(None)
+    wishes.ask(3)
+    assert wishes.standing() == (0, 2, 3), "nobody can say any more which one was being drawn"
+    wishes.told((0, 2, 3))
+    wishes.ask(2)
+    assert wishes.standing() == wishes.standing() == (0, 2, 3)

@@ -176,6 +176,39 @@ def test_a_job_survives_the_death_of_its_engine_once(tmp_path: Path) -> None:
         assert any(note and "started again" in note for note in notes)
 
 
+@pytest.mark.parametrize("picture, kept", [(1, [0, 2]), (None, [1, 2])])
+def test_what_was_skipped_stays_skipped_when_its_engine_dies(tmp_path: Path, picture, kept) -> None:
+    seen = []
+    with Studio(data=tmp_path, engine=MortalEngine(deaths=1)) as studio:
+
+        def listen(event, who) -> None:
+            seen.append(event)
+            if event.step == 1 and studio.engine.deaths == 1:
+                studio.job(event.job_id, who).skip(picture)
+
+        studio.add_listener(listen)
+        job = studio.submit(LONG.with_(count=3))
+        pictures = job.wait(timeout=60)
+        assert [one.index for one in pictures] == kept
+        assert [one.request.seed for one in pictures] == [7 + index for index in kept]
+        assert "1 of 3 pictures was skipped" in job.latest.note
+    again = [event for event in seen if event.note and "drawn again" in event.note and not event.state.ended]
+    gone = tuple({0, 1, 2} - {*kept})
+    assert again and all(event.skipped == gone for event in again), "the page says so from the first word on"
+
+
+def test_a_picture_can_be_skipped_between_two_engines(tmp_path: Path) -> None:
+    with Studio(data=tmp_path, engine=MortalEngine(deaths=1)) as studio:
+
+        def listen(event, who) -> None:
+            if event.state is JobState.QUEUED and event.note:
+                studio.job(event.job_id, who).skip(2)
+                studio.job(event.job_id, who).skip(9)
+
+        studio.add_listener(listen)
+        assert [one.index for one in studio.submit(LONG.with_(count=3)).wait(timeout=60)] == [0, 1]
+
+
 def test_a_job_that_ends_the_engine_twice_fails_with_a_sentence(tmp_path: Path) -> None:
     with Studio(data=tmp_path, engine=MortalEngine(deaths=2)) as studio:
         with pytest.raises(EngineError, match="stopped twice"):

@@ -59,7 +59,7 @@ class Control:
         self._plugins_turn = plugins_turn or threading.Lock()
         self.stopped = threading.Event()
         self.stalled: str | None = None
-        self.skips = Skips(job.request.count)
+        self.skips = Skips(job.request.count, job.skipped)
         self.seconds: dict[str, float] = {}
         self.steps = job.request.sampling.steps or 20
         self._on_event = on_event

@@ -27,7 +27,8 @@ EXPRESS = 1
 class EngineJob:
     """A resolved request under the id that its events carry; `exact` keeps it out of any shared batch.
 
-    `who` is the id of its person, for fair turns; `pictures` are the input pictures that it needs, SHA-256 → PNG file.
+    `who` is the id of its person, for fair turns; `pictures` are the input pictures that it needs, SHA-256 → PNG file;
+    `skipped` are the indices of pictures that were given up before, in an engine that has died.
     """
 
     id: str
@@ -35,6 +36,7 @@ class EngineJob:
     exact: bool = False
     who: str = "owner"
     pictures: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    skipped: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class Engine(Protocol):
         """Stop a job within one denoising step; does nothing for a job that has ended."""
 
     def skip(self, job_id: str, picture: int | None = None) -> None:
-        """Give up one picture of a running job within one denoising step; its other pictures go on.
+        """Give up one picture of a job within one denoising step; its other pictures go on.
 
         `picture` is its index; without one it is the first of those that are being drawn. Does nothing for a picture
         that is drawn already; a job without any picture left ends as cancelled.

@@ -84,11 +84,11 @@ class JobRunner:
             control.finish(JobState.CANCELLED)
 
     def skip(self, job_id: str, picture: int | None = None) -> None:
-        """Give up one picture of a running job at its next step."""
+        """Give up one picture of a job, at the next step of one that runs."""
         with self._changed:
-            running = self._running.get(job_id)
-        if running:
-            running.skips.skip(picture)
+            for control in (*self._running.values(), *self._waiting):
+                if control.job.id == job_id:
+                    control.skips.skip(picture)
 
     def close(self, timeout: float = 30.0) -> None:
         """Cancel everything and wait for the threads, at most `timeout` seconds; harmless when called again."""

@@ -11,12 +11,15 @@ class AllSkipped(Exception):
 
 
 class Skips:
-    """The given-up pictures of one job, by index; `skip` may be called by any thread, the rest by the job's own."""
+    """The given-up pictures of one job, by index; `skip` may be called by any thread, the rest by the job's own.
 
-    def __init__(self, count: int) -> None:
+    `before` are those that were given up before the job came here, in an engine that is no more.
+    """
+
+    def __init__(self, count: int, before: Iterable[int] = ()) -> None:
         self.drawing: Sequence[int] = range(count)
-        self._open = set(range(count))
-        self._skipped: set[int] = set()
+        self._skipped: set[int] = {*before} & {*range(count)}
+        self._open = {*range(count)} - self._skipped
         self._changing = threading.Lock()
 
     @property
@@ -46,3 +49,35 @@ class Skips:
         with self._changing:
             self._open.clear()
             return self.left(pictures)
+
+
+class SkipWishes:
+    """What was asked to be left out of one job, kept outside of the engine that may die with it."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._named: set[int] = set()
+        self._told: set[int] = set()
+        self._unnamed = 0
+
+    def ask(self, picture: int | None) -> None:
+        """Somebody gives up a picture, or the first one that is being drawn."""
+        if picture is None:
+            self._unnamed += 1
+        elif 0 <= picture < self._count:
+            self._named.add(picture)
+
+    def told(self, skipped: Iterable[int]) -> None:
+        """An engine has said which pictures it leaves out."""
+        self._told.update(skipped)
+
+    def standing(self) -> tuple[int, ...]:
+        """What an engine that begins with the job has to leave out.
+
+        Where no engine could say any more which picture it was drawing, it is the first one that is left.
+        """
+        gone = self._named | self._told
+        unanswered = max(0, self._unnamed - len(self._told - self._named))
+        gone.update([index for index in range(self._count) if index not in gone][:unanswered])
+        self._named, self._told, self._unnamed = gone, set(), 0
+        return tuple(sorted(gone))

@@ -69,7 +69,7 @@ def pack_job(job: EngineJob) -> Message:
     """A job as a header, and the files of its input pictures."""
     header = {
         "kind": "job", "id": job.id, "request": job.request.to_dict(), "exact": job.exact, "who": job.who,
-        "pictures": list(job.pictures),
+        "pictures": list(job.pictures), "skipped": list(job.skipped),
     }  # fmt: skip
     return header, list(job.pictures.values())
 
@@ -77,7 +77,7 @@ def pack_job(job: EngineJob) -> Message:
 def unpack_job(header: Mapping[str, Any], blobs: Sequence[bytes]) -> EngineJob:
     pictures = dict(zip(header["pictures"], blobs, strict=True))
     request = GenerationRequest.from_dict(header["request"])
-    return EngineJob(header["id"], request, header["exact"], header["who"], pictures)
+    return EngineJob(header["id"], request, header["exact"], header["who"], pictures, tuple(header["skipped"]))
 
 
 def pack_event(event: EngineEvent) -> Message:
