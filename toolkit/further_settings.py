@@ -15,6 +15,7 @@ from toolkit.starts import FromImage, FromText, Inpaint, Outpaint, Refine, Varia
 _FILLS = {"fill": "fill", "original": "original", "noise": "latent noise", "nothing": "latent nothing"}
 _AREAS = {"whole": "Whole picture", "masked": "Only masked"}
 _UPSCALERS = {"lanczos": "Lanczos", "latent": "Latent"}
+MAX_NAME = 100
 _TILES = {"true": "xy", "x": "x", "y": "y", "xy": "xy"}
 
 KEYS = frozenset({
@@ -54,7 +55,7 @@ def read(settings: Mapping[str, str], number: Callable[[str, type], Any], notes:
     }
     strength, scale = number("Denoising strength", float), number("Hires upscale", float)
     if scale is not None:
-        upscaler = "latent" if settings.get("Hires upscaler", "").lower().startswith("latent") else "lanczos"
+        upscaler = _upscaler(settings.get("Hires upscaler", ""))
         steps = number("Hires steps", int) or None
         changes["refine"] = Refine(scale, upscaler, 0.5 if strength is None else strength, steps)
     elif strength is not None:
@@ -64,6 +65,14 @@ def read(settings: Mapping[str, str], number: Callable[[str, type], Any], notes:
         share = number("Variation seed strength", float)
         changes["variation"] = Variation(seed, 0.0 if share is None else share)
     return {name: value for name, value in changes.items() if value not in (None, "")}
+
+
+def _upscaler(name: str) -> str:
+    """The upscaler's name, "latent" for every way in which A1111 enlarges latents; others keep their own name."""
+    name = name.strip()[:MAX_NAME]
+    if name.lower().startswith("latent"):
+        return "latent"
+    return "lanczos" if name.lower() in ("", "none", "lanczos") else name
 
 
 def _start(request: GenerationRequest) -> dict[str, Any]:

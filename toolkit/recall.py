@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from toolkit.errors import MetadataError, RequestError
 from toolkit.further_settings import KEYS, read
@@ -67,6 +68,21 @@ def checked(request: GenerationRequest) -> GenerationRequest:
     styles = (*request.styles, *(request.written.styles if request.written else ()))
     _within("number of styles", len(styles), 0, MAX_STYLES)
     return request
+
+
+def with_upscaler(request: GenerationRequest, upscalers: Sequence[str]) -> tuple[GenerationRequest, list[str]]:
+    """A request that was read from a picture, refined by one of `upscalers`; a sentence when it named another one."""
+    refine = request.refine
+    if refine is None or refine.upscaler in upscalers:
+        return request, []
+    same = next((name for name in upscalers if name.lower() == refine.upscaler.lower()), None)
+    if same is not None:
+        return replace(request, refine=replace(refine, upscaler=same)), []
+    missing = (
+        f"This picture was enlarged by “{shown(refine.upscaler)}” before its second pass, which is not here; "
+        "Lanczos takes its place."
+    )
+    return replace(request, refine=replace(refine, upscaler="lanczos")), [missing]
 
 
 def shown(value: str) -> str:

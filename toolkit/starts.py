@@ -198,7 +198,12 @@ def check_refine(refine: Refine | None, steps: int, upscalers: Sequence[str] = U
         raise RequestError(
             "refine.scale", f"Refining at {refine.scale} times the size won't work: choose from 1 to {MAX_SCALE:g}."
         )
-    _one_of("refine.upscaler", refine.upscaler, upscalers)
+    if refine.upscaler not in upscalers:
+        raise RequestError(
+            "refine.upscaler",
+            f"The upscaler “{_short(refine.upscaler)}” is not there: choose {_either(upscalers)}, "
+            "or switch on the plugin that brings it.",
+        )
     if refine.steps is not None:
         _within("refine.steps", "refining steps", refine.steps, 1, MAX_REFINE_STEPS)
     _check_strength("refine.strength", refine.strength, refine.steps or steps)
@@ -228,8 +233,13 @@ def _within(field: str, label: str, value: float, low: int, high: int) -> None:
 
 def _one_of(field: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
-        last = f"{', '.join(choices[:-1])} or {choices[-1]}"
-        raise RequestError(field, f"“{_short(value)}” is not known as {field.split('.')[-1]}: choose {last}.")
+        raise RequestError(
+            field, f"“{_short(value)}” is not known as {field.split('.')[-1]}: choose {_either(choices)}."
+        )
+
+
+def _either(choices: Sequence[str]) -> str:
+    return f"{', '.join(choices[:-1])} or {choices[-1]}"
 
 
 def _changed(value: Any) -> dict[str, Any]:

@@ -36,6 +36,8 @@ from starlette.routing import Route
 from toolkit.errors import MetadataError, RequestError
 from toolkit.jobs import JobState
 from toolkit.metadata import read_settings
+from toolkit.plugins.calls import refiners
+from toolkit.recall import with_upscaler
 from toolkit.request import GenerationRequest
 from webui.answers import NOTHING, Answer, Missing, answered, body_of, mapping, media_type, picture_file, reply
 from webui.catalogue import catalogue, example_file, expansion, lora_preview, unknown
@@ -178,7 +180,8 @@ class Desk:
         if not source or len(source) > MAX_PICTURE_BODY:
             raise MetadataError("There is no file in that; drop a PNG, JPEG or WebP picture of at most 20 MB.")
         found, facts, sentences = await asyncio.to_thread(read_settings, source)
-        return reply({"request": found.to_dict(), "facts": facts, "sentences": sentences})
+        found, more = with_upscaler(found, refiners(self._studio.plugins))
+        return reply({"request": found.to_dict(), "facts": facts, "sentences": [*sentences, *more]})
 
     async def words(self, request: Request) -> Response:
         plain = await body_of(request, {"prompt", "model"})

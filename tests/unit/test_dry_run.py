@@ -6,14 +6,18 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.unit.plugin_makers import load
 from toolkit import GenerationRequest
 from toolkit.commands.dry_run import resolved, told
+from toolkit.commands.generate import build_request
 from toolkit.commands.line import read
+from toolkit.metadata import png_info
 from toolkit.models import ModelIndex
 from toolkit.prepare import expand, prepare
 from toolkit.settings import Settings, load_settings
+from toolkit.starts import Refine
 from toolkit.styles import all_styles
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +62,21 @@ def test_a_dry_run_makes_every_choice_and_draws_nothing(settings: Settings) -> N
     plain = json.loads(told(requests, as_json=True))
     assert GenerationRequest.from_dict(plain["requests"][0]) == request
     assert not list((Path(settings.data) / "pictures").rglob("*.png"))
+
+
+def test_a_picture_refined_by_what_is_not_here_is_drawn_by_lanczos_and_says_so(settings: Settings, tmp_path, capsys):
+    refined = GenerationRequest("a red fish", seed=3, refine=Refine(1.5, "blocks", 0.5))
+    picture = tmp_path / "refined.png"
+    Image.new("RGB", (8, 8)).save(picture, pnginfo=png_info(refined, {}))
+    args = read(["generate", "--from", str(picture), "--dry-run"])
+    source, _ = build_request(args)
+    assert source.refine.upscaler == "blocks"
+    [request] = resolved(source, settings, args)
+    assert request.refine.upscaler == "lanczos"
+    assert capsys.readouterr().err.count("enlarged by “blocks” before its second pass, which is not here") == 1
+    args = read(["generate", "--from", str(picture), "--refine-upscaler", "upscale", "--dry-run"])
+    [request] = resolved(build_request(args)[0], settings, args)
+    assert request.refine.upscaler == "upscale" and not capsys.readouterr().err
 
 
 def test_a_dry_run_of_a_walk_tells_every_picture(settings: Settings) -> None:

@@ -11,6 +11,7 @@ import toolkit
 from toolkit.errors import MetadataError
 from toolkit.geometry import Size
 from toolkit.infotext import infotext, parse_infotext, split_infotext
+from toolkit.recall import with_upscaler
 from toolkit.request import GenerationRequest, Sampling
 from toolkit.samplers import SAMPLERS
 from toolkit.starts import FromImage, FromText, Inpaint, Outpaint, Refine, Variation
@@ -236,6 +237,9 @@ FURTHER = {
         "a fish", model="m", tile="x", variation=Variation(7, 0.25), refine=Refine(1.5, "latent", 0.6, 12),
         sampling=Sampling("ddim", "normal", 20, 7.0, eta=0.5, clip_skip=2, rescale=0.7), seed=3, size=Size(512, 512),
     ),
+    "refined by a plugin's upscaler": GenerationRequest(
+        "a fish", model="m", refine=Refine(2.0, "4x, sharp: best", 0.4, 9), sampling=Sampling("ddim", "normal", 20, 7),
+    ),
     "refined in the usual way": GenerationRequest(
         "a fish", model="m", refine=Refine(), sampling=Sampling("ddim", "normal", 20, 7.0), seed=3, size=Size(512, 512)
     ),
@@ -246,6 +250,29 @@ FURTHER = {
 def test_further_settings_survive_as_text(name: str) -> None:
     request = FURTHER[name]
     assert parse_infotext(infotext(request, {})) == (request, [])
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("Latent (bicubic antialiased)", "latent"), ("None", "lanczos"), ("LANCZOS", "lanczos"), ("R-ESRGAN 4x+",) * 2],
+)
+def test_the_upscaler_of_a_second_pass_keeps_its_name_or_has_ours(written: str, name: str) -> None:
+    hires = f"Denoising strength: 0.5, Hires upscale: 2, Hires upscaler: {written}"
+    request, notes = parse_infotext(f"a cat\nSteps: 20, Sampler: DDIM, Model: m, {hires}")
+    assert (request.refine.upscaler, notes) == (name, [])
+    assert with_upscaler(request, ("lanczos", "latent", "r-esrgan 4X+")) == (
+        request if name != "R-ESRGAN 4x+" else request.with_(refine=Refine(2.0, "r-esrgan 4X+", 0.5)), []
+    )  # fmt: skip
+
+
+def test_an_upscaler_that_is_not_here_is_named_in_one_sentence() -> None:
+    request = GenerationRequest("a fish", refine=Refine(2.0, "blocks", 0.4))
+    known, notes = with_upscaler(request, ("lanczos", "latent"))
+    assert known == request.with_(refine=Refine(2.0, "lanczos", 0.4))
+    assert notes == [
+        "This picture was enlarged by “blocks” before its second pass, which is not here; Lanczos takes its place."
+    ]
+    assert with_upscaler(GenerationRequest("a fish"), ()) == (GenerationRequest("a fish"), [])
 
 
 @pytest.mark.parametrize(

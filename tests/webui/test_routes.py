@@ -11,6 +11,9 @@ import httpx
 from PIL import Image
 
 from tests.webui.people import PAPER, ask, job, wait_for
+from toolkit.metadata import png_info
+from toolkit.request import GenerationRequest
+from toolkit.starts import Refine
 from webui.routes import limner_routes
 from webui.server import App, Server
 
@@ -80,6 +83,15 @@ def test_a_download_is_the_saved_file_itself(person: Person) -> None:
         assert json.loads(image.text["limner"])["request"]["seed"] == 5
     read = alice.post("/limner/read-settings", content=answer.content)
     assert read.status_code == 200 and read.json()["request"]["seed"] == 5
+
+
+def test_an_upscaler_that_is_not_here_is_said_when_settings_are_read(person: Person) -> None:
+    refined = GenerationRequest("a fish", refine=Refine(1.5, "blocks", 0.5))
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "PNG", pnginfo=png_info(refined, {}))
+    read = person().post("/limner/read-settings", content=file.getvalue()).json()
+    assert read["request"]["refine"] == {"scale": 1.5}, "Lanczos, which is usual, takes its place"
+    assert [sentence for sentence in read["sentences"] if "“blocks”" in sentence]
 
 
 def test_deleting_can_be_undone(person: Person) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from toolkit.errors import RequestError
 if TYPE_CHECKING:
     from toolkit.models import ModelIndex
     from toolkit.pictures import InputPictures
+    from toolkit.plugins.plugins import Plugins
     from toolkit.request import GenerationRequest
 
 SIDES = ("left", "top", "right", "bottom")
@@ -84,6 +86,19 @@ def changed(
         asked = tuple(_finish(text, inputs) for text in args.finish or ()) or request.finish
         changes["finish"] = asked if args.upscale is None else _enlarged(args.upscale, asked, models)
     return request.with_(**{name: value for name, value in changes.items() if value is not None})
+
+
+def recalled(request: GenerationRequest, args: argparse.Namespace, plugins: Plugins) -> GenerationRequest:
+    """What --from read, with an upscaler that is here; says so on standard error where another one takes its place."""
+    if args.source is None or args.refine_upscaler is not None:
+        return request
+    from toolkit.plugins.calls import refiners
+    from toolkit.recall import with_upscaler
+
+    request, notes = with_upscaler(request, refiners(plugins))
+    for note in notes:
+        print(note, file=sys.stderr)
+    return request
 
 
 def walk(request: GenerationRequest, args: argparse.Namespace) -> list[GenerationRequest]:

@@ -32,6 +32,7 @@ def resolved(request: GenerationRequest, settings: Settings, args: argparse.Name
     def prepared(one: GenerationRequest) -> GenerationRequest:
         return prepare(one, models, styles, plugins=plugins, pictures=inputs)
 
+    request = drawing_flags.recalled(request, args, plugins)
     request = drawing_flags.changed(request, args, inputs, models)
     request = request.with_(seed=prepared(request).seed)
     return [prepared(one) for one in drawing_flags.walk(request, args)]

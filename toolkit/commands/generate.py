@@ -121,6 +121,7 @@ def _draw(
     started = time.perf_counter()
     images: list[GeneratedImage] = []
     with Studio(settings=settings) as studio:
+        request = drawing_flags.recalled(request, args, studio.plugins)
         request = drawing_flags.changed(request, args, studio.inputs, studio.models)
         request = request.with_(seed=studio.prepare(request).seed)
         requests = drawing_flags.walk(request, args)
