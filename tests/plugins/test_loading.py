@@ -46,7 +46,7 @@ def test_one_good_plugin_among_five_bad_ones(tmp_path: Path) -> None:
     assert "SyntaxError" in reasons["syntax"]
     assert "no plugin.toml" in reasons["bare"]
     assert "API 99" in reasons["future"]
-    assert reasons["raises"] == "RuntimeError: no such GPU"
+    assert reasons["raises"] == "RuntimeError: no such GPU (__init__.py, line 2)"
     assert "within 5 seconds" in reasons["loops"]
     assert "no such GPU" in plugins.get("raises").traceback
     assert [step.plugin.name for step in plugins.registry.steps().values()] == ["good"]

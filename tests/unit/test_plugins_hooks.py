@@ -140,7 +140,7 @@ def test_prepare_request_is_a_chain(tmp_path: Path) -> None:
         d="@hookimpl\ndef prepare_request(request): return request.with_(prompt=request.prompt + '?')",
     )
     assert calls.prepare(plugins, request()).prompt == "a fox!?"
-    assert plugins.get("b").reason == "ValueError: no"
+    assert plugins.get("b").reason == "ValueError: no (__init__.py, line 3)"
     assert "gave 5" in plugins.get("c").reason
 
 

@@ -32,7 +32,7 @@ class Guard:
         except (RequestError, Cancelled):
             raise
         except Exception as error:  # the plugin guard: a plugin may raise anything
-            self.blame(plugin, sentence(error), traceback.format_exc())
+            self.blame(plugin, sentence(error, plugin.path), traceback.format_exc())
             return MISSING
 
     def hook(self, plugin: Plugin, implementation: Any, args: Mapping[str, Any]) -> Any:

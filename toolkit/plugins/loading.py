@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 import inspect
-import re
 import sys
 import time
 import traceback
@@ -28,13 +28,11 @@ from toolkit.plugins.descriptors import (
     Tab,
     Upscaler,
 )
-from toolkit.plugins.params import NAME as PARAM_NAME
+from toolkit.plugins.nouns import several
 from toolkit.plugins.params import PARAMS
 from toolkit.plugins.states import Plugin, State, sentence
-from toolkit.styles import ID as STYLE_ID
 from toolkit.styles import Style, StyleLibrary
 
-SUFFIX = re.compile(r"[a-z0-9]{1,8}")
 if TYPE_CHECKING:
     from toolkit.sidecars import LoraCard
 
@@ -62,6 +60,7 @@ KINDS: Mapping[str, str] = {
 }
 
 Given = dict[str, list[Any]]
+_FILE_OF_TABS = {"__init__.py": "ui.py", "ui.py": "__init__.py"}
 
 
 def new_manager() -> pluggy.PluginManager:
@@ -79,6 +78,7 @@ def load(manager: pluggy.PluginManager, plugin: Plugin) -> Given:
     began = time.perf_counter()
     try:
         module = import_plugin(plugin)
+        _check_hooks(module, "__init__.py")
         manager.register(module, plugin.name)
         manager.check_pending()  # a misspelt hook is an error, not silence
         given = _given(manager, plugin.name)
@@ -87,7 +87,7 @@ def load(manager: pluggy.PluginManager, plugin: Plugin) -> Given:
         raise
     except BaseException as error:  # the plugin guard: a plugin may raise anything, even SystemExit
         unload(manager, plugin)
-        plugin.fail(sentence(error), traceback.format_exc())
+        plugin.fail(sentence(error, plugin.path), traceback.format_exc())
         given = {}
     else:
         plugin.state, plugin.reason = State.ACTIVE, ""
@@ -105,6 +105,7 @@ def load_ui(manager: pluggy.PluginManager, plugin: Plugin) -> list[Tab]:
     if manager.has_plugin(f"{plugin.name}.ui"):
         return _given(manager, f"{plugin.name}.ui").get("register_tabs", [])
     module = sys.modules.get(name) or _import_file(name, path, [])
+    _check_hooks(module, "ui.py")
     manager.register(module, f"{plugin.name}.ui")
     try:
         manager.check_pending()
@@ -153,9 +154,9 @@ def _given(manager: pluggy.PluginManager, name: str) -> Given:
     given: Given = {}
     for hook, kinds in REGISTERS.items():
         for implementation in _implementations(manager, hook, name):
-            # list() inside: a generator that raises halfway gives nothing.
+            # A generator that raises halfway gives nothing.
             nothing = [()] * len(implementation.argnames)
-            given[hook] = [_checked(one, kinds, hook) for one in list(implementation.function(*nothing) or ())]
+            given[hook] = several(implementation.function(*nothing), kinds, hook)
     for hook in set(KINDS) - set(REGISTERS):
         for implementation in _implementations(manager, hook, name):
             if inspect.iscoroutinefunction(implementation.function):
@@ -163,33 +164,37 @@ def _given(manager: pluggy.PluginManager, name: str) -> Given:
     return given
 
 
+def _check_hooks(module: ModuleType, file: str) -> None:
+    """Raise PluginError for a hook that would never be asked: misspelt, unmarked, or in the file of another."""
+    for name, function in list(vars(module).items()):
+        if not inspect.isfunction(function) or function.__module__ != module.__name__:
+            continue
+        marked = getattr(function, f"{hookspecs.PROJECT}_impl", None)
+        if marked is None and name not in KINDS:
+            continue
+        if marked is None:
+            raise PluginError(f"{file}: {name} is the name of a hook; write @hookimpl above it.")
+        hook = marked.get("specname") or name
+        if hook not in KINDS:
+            [near] = difflib.get_close_matches(hook, KINDS, 1) or [""]
+            meant = f"; is {near} meant?" if near else f"; there are {', '.join(KINDS)}."
+            raise PluginError(f"{file}: there is no hook {hook}{meant}")
+        if (hook == "register_tabs") is not (file == "ui.py"):
+            raise PluginError(f"{hook} stands in {file}, but is only asked in {_FILE_OF_TABS[file]}: move it there.")
+        known = list(inspect.signature(getattr(hookspecs, hook)).parameters)
+        strange = [argument for argument in inspect.signature(function).parameters if argument not in known]
+        if strange:
+            takes = f"it can take {', '.join(known)}" if known else "it takes nothing"
+            raise PluginError(f"{file}: {hook} can't take “{strange[0]}”: {takes}.")
+
+
 def styles_of(implementation: pluggy.HookImpl, loras: Sequence[LoraCard]) -> list[Style]:
     """What `register_styles` gives for the LoRAs that are there, checked; raises whatever it raises."""
-    return [_checked(one, (Style,), "register_styles") for one in list(implementation.function(loras) or ())]
+    return several(implementation.function(loras), (Style,), "register_styles")
 
 
 def _implementations(manager: pluggy.PluginManager, hook: str, name: str) -> list[pluggy.HookImpl]:
     return [one for one in getattr(manager.hook, hook).get_hookimpls() if one.plugin_name == name]
-
-
-def _checked(one: Any, kinds: tuple[type, ...], hook: str) -> Any:
-    if not isinstance(one, kinds):
-        wanted = " or ".join(kind.__name__ for kind in kinds)
-        raise PluginError(f"{hook} gave {one!r:.80}, but must give {wanted}.")
-    name = one.id if isinstance(one, Style) else one.name
-    pattern = STYLE_ID if isinstance(one, Style) else PARAM_NAME
-    if not isinstance(name, str) or not pattern.fullmatch(name):
-        raise PluginError(f"{hook}: “{name}” can't be a name: use small letters, digits and _.")
-    if isinstance(one, Exporter) and not SUFFIX.fullmatch(one.suffix):
-        raise PluginError(f"{hook}: “{one.suffix}” can't end a file's name: use small letters and digits, no dot.")
-    for attribute in ("run", "build"):
-        work = getattr(one, attribute, None)
-        if hasattr(one, attribute) and (not callable(work) or inspect.iscoroutinefunction(work)):
-            raise PluginError(f"{hook}: “{attribute}” of “{name}” must be an ordinary function.")
-    for param in getattr(one, "params", ()):
-        _checked(param, PARAMS, f"{hook}: “{name}”")
-        param.clean(param.default)
-    return one
 
 
 def _style_files(folder: Path) -> list[Style]:

@@ -69,8 +69,7 @@ class Plugins:
     @property
     def problems(self) -> list[str]:
         """Sentences about files that can't be read and nouns that were left out."""
-        for nouns in (self.registry.styles, self.registry.commands, self.registry.transforms, self.registry.steps):
-            nouns()
+        self.registry.look()
         files = (self.choices.problem, self._bundled.problem, self._allowed.problem)
         return [*filter(None, files), *self.registry.problems]
 

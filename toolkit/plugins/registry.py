@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 import pluggy
 
+from toolkit.commands import COMMANDS
 from toolkit.plugins.descriptors import Control, Postprocessor, PromptTransform, Upscaler
 from toolkit.plugins.loading import Given, load, load_ui, new_manager, unload
+from toolkit.plugins.manifest import FILE
 from toolkit.plugins.params import Number, Param
 from toolkit.plugins.states import Plugin, State
 from toolkit.styles import Style
@@ -60,6 +62,14 @@ class Registry:
         self.plugins = [one for one in self.plugins if one is not plugin]
         self._implementations.clear()
 
+    def look(self) -> None:
+        """Write `problems` anew: what is left out of the nouns that the active plugins give."""
+        self.problems.clear()
+        for nouns in (
+            self.styles, self.commands, self.transforms, self.steps, self.preprocessors, self.exporters, self.controls,
+        ):  # fmt: skip
+            nouns()
+
     def implementations(self, hook: str) -> list[tuple[Plugin, Any]]:
         """Who implements a hook, in the plugins' order."""
         known = self._implementations.get(hook)
@@ -73,7 +83,18 @@ class Registry:
         return [owned.noun for owned in self._unique("style", "register_styles")]
 
     def commands(self) -> dict[str, Owned]:
-        return {owned.noun.name: owned for owned in self._unique("command", "register_commands")}
+        """Commands by name; the studio's own can't be replaced."""
+        found = {}
+        for owned in self._unique("command", "register_commands"):
+            name, owner = owned.noun.name, owned.plugin
+            if name in COMMANDS:
+                self._problem(f"The command “{name}” of {owner.name} is left out: the studio has that name.")
+                continue
+            if name not in owner.manifest.commands:
+                listed = f"its {FILE} doesn't list it under [commands]"
+                self._problem(f"The command “{name}” of {owner.name} is no command of launch.py: {listed}.")
+            found[name] = owned
+        return found
 
     def transforms(self) -> list[Owned]:
         found: list[Owned] = list(self._unique("prompt transform", "register_prompt_transforms"))
@@ -98,7 +119,13 @@ class Registry:
 
     def controls(self) -> dict[str, Control]:
         """Kinds of control by name, in the plugins' order."""
-        return {owned.noun.name: owned.noun for owned in self._unique("control", "register_controls")}
+        found, known = {}, {"none", *self.preprocessors()}
+        for owned in self._unique("control", "register_controls"):
+            found[owned.noun.name] = owned.noun
+            if owned.noun.preprocessor not in known:
+                lacks = f"no active plugin has the preprocessor “{owned.noun.preprocessor}”"
+                self._problem(f"The control “{owned.noun.name}” of {owned.plugin.name} can't be used: {lacks}.")
+        return found
 
     def options(self, plugin: str) -> tuple[Param, ...]:
         """What a request may carry for a plugin."""
@@ -120,9 +147,12 @@ class Registry:
                         first[name] = plugin
                         yield Owned(noun, plugin)
                         continue
-                    problem = f"The {kind} “{name}” of {plugin.name} is left out: {first[name].name} has that name."
-                    if problem not in self.problems:
-                        self.problems.append(problem)
+                    owner = first[name].name
+                    self._problem(f"The {kind} “{name}” of {plugin.name} is left out: {owner} has that name.")
+
+    def _problem(self, sentence: str) -> None:
+        if sentence not in self.problems:
+            self.problems.append(sentence)
 
 
 def _order(noun: PromptTransform | Postprocessor | Upscaler) -> tuple[int, str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from toolkit.errors import LimnerError
 from toolkit.plugins.manifest import Manifest
 
 ERRORS_ALLOWED = 3
@@ -73,7 +75,29 @@ class Plugin:
         }
 
 
-def sentence(error: BaseException) -> str:
-    """What a plugin raised, in one line."""
+def sentence(error: BaseException, folder: Path | None = None) -> str:
+    """What a plugin raised, in one line, with the place in the plugin's `folder` where it came from."""
     text = " ".join(str(error).split())[:300]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    if isinstance(error, LimnerError) and text:
+        return text
+    missing = (getattr(error, "name", None) or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    where = _place(error, folder) if folder is not None else ""
+    if missing and missing not in sys.stdlib_module_names and missing != "limner_plugins":
+        return (
+            f"It needs the package “{missing}”, which isn't installed{where}: install it, and name what pip calls "
+            f"it under “requires” in plugin.toml."
+        )
+    return f"{type(error).__name__}: {text}{where}" if text else f"{type(error).__name__}{where}"
+
+
+def _place(error: BaseException, folder: Path) -> str:
+    """The last line of the plugin's own on the way to an error, " (finish.py, line 12)"; "" for none."""
+    if isinstance(error, SyntaxError):
+        return ""  # it says so itself
+    where, trace, folder = "", error.__traceback__, folder.absolute()
+    while trace is not None:
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if file.is_relative_to(folder):
+            where = f" ({file.relative_to(folder).as_posix()}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return where
