@@ -42,12 +42,14 @@ class Patience:
     """Seconds without a sign of life before a job counts as stalled.
 
     Between steps it is `steps` medians of the job's steps and at least `least`; before the first step and in other
-    phases nobody knows how long is usual, and it is `unknown`. `grace` is for a job that was told to stop.
+    phases nobody knows how long is usual, and it is `unknown`. `grace` is for a job that was told to stop. A control
+    picture to look at may take `preview`, which is less than those wait who asked for the one behind it.
     """
 
     least: float = 120.0
     steps: float = 10.0
     unknown: float = 600.0
+    preview: float = 90.0
     grace: float = 10.0
 
 

@@ -34,7 +34,7 @@ class InlineEngine:
         self.capacity, self.express = JOBS_AT_ONCE, EXPRESS
         self._models, self._dtype, self._name, self._patience = models, dtype, name, patience
         self._runner = self._hire(plugins)
-        self._preprocessing = Preprocessing(lambda: self._runner.plugins, self._device)
+        self._preprocessing = Preprocessing(lambda: self._runner.plugins, self._device, patience)
         self._on_death: OnDeath = lambda reason: None
         self._opening = threading.Lock()
         self._opened: tuple[PipelineManager, Drawer] | None = None
@@ -90,6 +90,11 @@ class InlineEngine:
         dtype = str(manager.dtype).removeprefix("torch.")
         known |= {"device": manager.device.type, "dtype": dtype, "budget": manager.budget}
         return {**known, "models": manager.loaded()}
+
+    @property
+    def hung_beside(self) -> bool:
+        """Whether a thread hangs beside the drawing that only the end of the process frees, while nothing is done."""
+        return self._preprocessing.stuck and self._runner.running == 0
 
     def close(self, timeout: float = 30.0) -> None:
         self._runner.close(timeout)

@@ -92,6 +92,8 @@ class Worker:
         """Tell the studio now and then that this process runs, however long a step takes."""
         while True:
             time.sleep(self._beat)
+            if self._engine.hung_beside:
+                self._on_death("a preprocessor hangs outside of Python, and nothing is being drawn")
             try:
                 self._wire.send({"kind": "beat"})
             except OSError:
@@ -110,7 +112,8 @@ class Worker:
             self._wire.send(*pack_made(number, made))
 
     def _on_death(self, reason: str) -> None:
-        """A thread hangs inside a model, where only the end of the process frees what it holds; the studio goes on."""
+        """A thread hangs outside of Python, where only the end of the process frees what it holds; the studio goes on.
+        """
         log.error("the engine process ends itself: %s", reason)
         logging.shutdown()
         os._exit(_STUCK)

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from toolkit.finishing import FinishStep
 from toolkit.plugins.context import Context
 from toolkit.plugins.descriptors import Review, Upscaler
 from toolkit.plugins.guard import MISSING
+from toolkit.plugins.in_time import in_time
 from toolkit.plugins.params import clean_options, with_defaults
 from toolkit.plugins.states import State
 from toolkit.request import GenerationRequest, Written
@@ -112,9 +114,12 @@ def finish(
 
 def preprocess(
     plugins: Plugins, use: ControlUse, image: Image, request: GenerationRequest, *, device: str = "cpu",
-    checkpoint: Callable[[], None] = lambda: None,
+    checkpoint: Callable[[], None] = lambda: None, longest: float | None = None,
 ) -> Image:  # fmt: skip
-    """The control picture that a unit's preprocessor makes of `image`; raise PluginError when it can't be made."""
+    """The control picture that a unit's preprocessor makes of `image`; raise PluginError when it can't be made.
+
+    One that computes in Python is ended after `longest` seconds, where that is given.
+    """
     owned = plugins.registry.preprocessors().get(use.preprocessor)
     if owned is None:
         raise PluginError(f"The preprocessor “{use.preprocessor}” is not there any more.")
@@ -122,7 +127,8 @@ def preprocess(
         _context(plugins, owned.plugin, request, f"control/{use.preprocessor}"), device=device, checkpoint=checkpoint
     )
     options = with_defaults(owned.noun.params, use.options)
-    answer = plugins.guard.call(owned.plugin, _run_preprocessor, owned.noun, image, options, context)
+    run = _run_preprocessor if longest is None else partial(in_time, longest, _run_preprocessor)
+    answer = plugins.guard.call(owned.plugin, run, owned.noun, image, options, context)
     if answer is MISSING:
         raise PluginError(f"“{owned.noun.label}” failed: {owned.plugin.reason}")
     return answer
