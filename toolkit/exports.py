@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.errors import RequestError, StorageError
+from toolkit.plain_names import shareable
 from toolkit.plugins.calls import export, sign
 
 if TYPE_CHECKING:
@@ -70,11 +71,11 @@ class Exports:
             content = entry.path.read_bytes()
             with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
                 image.load()
-                made = export(self._plugins, name, image, entry.request)
+                made = export(self._plugins, name, image, shareable(entry.request))
         except OSError as error:
             raise StorageError(f"The picture {entry.path.name} can't be read ({error.strerror or error}).")
         if path.suffix == ".png":
-            made = sign(self._plugins, made, entry.request)
+            made = sign(self._plugins, made, shareable(entry.request))
         part = path.with_name(f".{path.name}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -79,6 +79,20 @@ class FileMemory:
             self._start()
         return None
 
+    def known(self, path: Path) -> str | None:
+        """The hash of a file if it is known by now, or found at once; no large file is read for it."""
+        stat = path.stat()
+        kept = self._hashes.get(os.path.abspath(path))
+        if kept is not None and kept[0] == (stat.st_mtime_ns, stat.st_size):
+            return kept[1]
+        return self.sha256(path) if stat.st_size <= _SMALL else None
+
+    def with_hash(self, digits: str) -> list[Path]:
+        """The files, as they are now, whose hash is known and begins with `digits`."""
+        with self._lock:
+            paths = [Path(path) for path, (_, value) in self._hashes.items() if value.startswith(digits)]
+        return [path for path in paths if path.is_file() and (self.known(path) or "").startswith(digits)]
+
     def _start(self) -> None:
         with self._lock:
             if self._hasher is None:

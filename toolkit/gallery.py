@@ -21,6 +21,7 @@ from toolkit.geometry import Size
 from toolkit.jobs import OWNER, GeneratedImage, Who
 from toolkit.metadata import png_info, read_settings
 from toolkit.picture_files import PictureFiles
+from toolkit.plain_names import shareable
 from toolkit.plugins.calls import describe, sign
 from toolkit.request import GenerationRequest
 from toolkit.thumbnails import UNREADABLE, Thumbnails
@@ -59,12 +60,12 @@ class Gallery:
         picture_id, now = secrets.token_hex(8), time.time()
         known = {**facts, "picture": picture_id, "job": job_id, "index": index, "created": round(now, 3)}
         if self._plugins is not None:
-            known |= describe(self._plugins, request, image)
+            known |= describe(self._plugins, shareable(request), image)
         packed = io.BytesIO()
         image.save(packed, "PNG", compress_level=COMPRESS_LEVEL, pnginfo=png_info(request, known))
         content: bytes | memoryview = packed.getbuffer()
         if self._plugins is not None:
-            content = sign(self._plugins, packed.getvalue(), request)
+            content = sign(self._plugins, packed.getvalue(), shareable(request))
         day = datetime.fromtimestamp(now).strftime("%Y-%m-%d")
         path = self._files.write(day, request.seed, content)
         row = row_of(picture_id, path.relative_to(self.folder), who.id, job_id, index, now, image.size, request)
@@ -75,7 +76,8 @@ class Gallery:
             # The file is safe and whole, so it stays: `sweep` lists it at the next start.
             raise StorageError(f"The picture is saved as {path}, but listed only after a restart: {error}") from error
         self._thumbnails.later(row["path"])
-        return GeneratedImage(id=picture_id, request=request, path=path, image=image, index=index, size=Size(*image.size))
+        size = Size(*image.size)
+        return GeneratedImage(id=picture_id, request=request, path=path, image=image, index=index, size=size)
 
     def page(self, who: Who, *, search: str = "", before: str | None = None, limit: int = 60) -> list[Entry]:
         """Up to `limit` of the person's pictures, newest first, that hold all words of `search` in their prompts.

@@ -15,6 +15,7 @@ from toolkit.embedded import embedded_texts
 from toolkit.errors import MetadataError, RequestError
 from toolkit.foreign import read_foreign
 from toolkit.infotext import infotext, parse_infotext, split_infotext
+from toolkit.plain_names import shareable
 from toolkit.recall import checked
 from toolkit.request import GenerationRequest
 
@@ -23,8 +24,11 @@ _EXIF, _USER_COMMENT = 0x8769, 0x9286
 
 
 def png_info(request: GenerationRequest, facts: Mapping[str, Any]) -> PngInfo:
-    """The text chunks of a PNG: A1111's "parameters", and "limner" with all of the request and `facts` as JSON."""
-    info = PngInfo()
+    """The text chunks of a PNG: A1111's "parameters", and "limner" with all of the request and `facts` as JSON.
+
+    A model is named without the folder it lies in: pictures are shared.
+    """
+    request, info = shareable(request), PngInfo()
     # `add_text` writes tEXt for Latin-1 and iTXt (UTF-8) for everything else.
     info.add_text(PARAMETERS, infotext(request, facts))
     own = {"version": toolkit.__version__, "request": request.to_dict(), "facts": dict(facts)}
@@ -35,7 +39,7 @@ def png_info(request: GenerationRequest, facts: Mapping[str, Any]) -> PngInfo:
 def exif(request: GenerationRequest, facts: Mapping[str, Any]) -> bytes:
     """For `Image.save(…, exif=…)` as JPEG or WebP: A1111's text as the EXIF UserComment."""
     tags = Image.Exif()
-    tags.get_ifd(_EXIF)[_USER_COMMENT] = b"UNICODE\0" + infotext(request, facts).encode("utf-16-be")
+    tags.get_ifd(_EXIF)[_USER_COMMENT] = b"UNICODE\0" + infotext(shareable(request), facts).encode("utf-16-be")
     return tags.tobytes()
 
 

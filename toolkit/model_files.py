@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from toolkit.checkpoints import UNET, component_config, vae_prefix
 from toolkit.diffusers_folders import folder_weights
 from toolkit.errors import ModelError
 from toolkit.families import FAMILIES, Family
+from toolkit.file_memory import FileMemory
 from toolkit.licences import plain_licence
+from toolkit.plain_names import is_plain_name
 from toolkit.weights import header_of, read_json, short
 
 
@@ -56,7 +58,7 @@ class ModelFile:
     bytes: int
     card: Mapping[str, Any] = field(compare=False)
     scheduler: Mapping[str, Any] = field(compare=False, repr=False)
-    _sha256: Callable[[Path], str | None] = field(compare=False, repr=False)
+    _memory: FileMemory = field(compare=False, repr=False)
     preview: Path | None = None
     vae: Path | None = None
 
@@ -73,13 +75,23 @@ class ModelFile:
     @property
     def sha256(self) -> str | None:
         """The SHA-256 of the checkpoint, or of a folder's denoiser; None while a large file is still being read."""
-        return self._sha256(self.weights("unet"))
+        return self._memory.sha256(self.weights("unet"))
+
+    @property
+    def known_hash(self) -> str | None:
+        """The same if it is known by now: no large file is read for it."""
+        return self._memory.known(self.weights("unet"))
 
     @property
     def hash(self) -> str | None:
         """The first ten hex digits of `sha256`, which A1111 and the sites for models know a checkpoint by."""
         whole = self.sha256
         return whole and whole[:10]
+
+    def settled_hash(self) -> str | None:
+        """`hash`, waited for where only it tells which model it was: for one that is named by its path."""
+        named = is_plain_name(self.id)
+        return self.hash if named else self._memory.sha256(self.weights("unet"), wait=True)[:10]
 
     @property
     def plain_licence(self) -> str:

@@ -15,6 +15,7 @@ from toolkit.errors import ModelError
 from toolkit.file_memory import FILE, FileMemory
 from toolkit.model_files import ModelFile, WeightsFile
 from toolkit.model_folders import LIST, PICKLES, Found, ModelFolders, find_at
+from toolkit.plain_names import is_plain_name
 from toolkit.weights import short
 
 if TYPE_CHECKING:
@@ -91,11 +92,24 @@ class ModelIndex:
         return WeightsFile(path.stem, path, kind, found.stat.st_size, facts, preview_of(path, found.names))
 
     def by_hash(self, digits: str) -> ModelFile | None:
-        """The model whose SHA-256 begins with `digits`, as pictures of other tools name it; of hashes known by now."""
+        """The model whose SHA-256 begins with `digits`, as pictures of other tools name it; of hashes known by now.
+
+        One that lies outside of the folders and was drawn with before has its path for an id.
+        """
         digits = digits.lower()
         if not re.fullmatch("[0-9a-f]{8,64}", digits):
             return None
-        return next((model for model in self.list() if (model.sha256 or "").startswith(digits)), None)
+        listed = next((model for model in self.list() if (model.known_hash or "").startswith(digits)), None)
+        return listed or next(filter(None, map(self._around, self.memory.with_hash(digits))), None)
+
+    def _around(self, weights: Path) -> ModelFile | None:
+        """The model that these weights are, or are the denoiser of."""
+        for path in (weights, weights.parent.parent):
+            try:
+                return self._at_path(str(path))
+            except (ModelError, OSError):
+                continue
+        return None
 
     def problems(self) -> list[str]:
         """A sentence for each folder and file that looks like a model and can't be used."""
@@ -119,7 +133,7 @@ class ModelIndex:
             return None
 
     def _searched(self, name: str) -> ModelFile:
-        if not _is_plain_name(name):
+        if not is_plain_name(name):
             return self._at_path(name)
         models, _ = self._scan()
         plain = _TITLE.sub("", name)
@@ -181,7 +195,7 @@ class ModelIndex:
             bytes=sum(file.stat().st_size for file in path.rglob("*.safetensors") if file.is_file()),
             card=card,
             scheduler=scheduler,
-            _sha256=self.memory.sha256,
+            _memory=self.memory,
         )
 
     def _file(self, found: Found, model_id: str) -> ModelFile | None:
@@ -208,7 +222,7 @@ class ModelIndex:
             bytes=found.stat.st_size,
             card=card,
             scheduler=scheduler,
-            _sha256=self.memory.sha256,
+            _memory=self.memory,
             preview=preview_of(path, found.names),
             vae=vae_of(path, found.names) or self._vae_from_folders(path, card),
         )
@@ -260,7 +274,3 @@ def _stat(path: str) -> tuple[str, int, int]:
     except OSError:
         return path, 0, 0
     return path, stat.st_mtime_ns, stat.st_size
-
-
-def _is_plain_name(name: str) -> bool:
-    return bool(name) and name not in (".", "..") and not any(mark in name for mark in ("/", "\\", os.sep, "~", "\0"))

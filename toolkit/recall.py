@@ -46,7 +46,7 @@ def request_of(settings: Mapping[str, str]) -> tuple[GenerationRequest, list[str
     if settings.get("Model"):
         request = request.with_(model=settings["Model"][:1000])
     elif settings.get("Model hash"):
-        notes.append(f"The model is only named by its hash, {shown(settings['Model hash'])}; another one is used.")
+        notes.append(f"The model is only named by its hash, {shown(settings['Model hash'])}.")
     else:
         notes.append("The picture doesn't say which model drew it.")
     unused = [key for key in settings if key not in _UNDERSTOOD | KEYS]

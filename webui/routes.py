@@ -38,6 +38,7 @@ from toolkit.jobs import JobState
 from toolkit.metadata import read_settings
 from toolkit.plugins.calls import refiners
 from toolkit.recall import with_upscaler
+from toolkit.recalled_models import with_model
 from toolkit.request import GenerationRequest
 from webui.answers import NOTHING, Answer, Missing, answered, body_of, mapping, media_type, picture_file, reply
 from webui.catalogue import catalogue, example_file, expansion, lora_preview, unknown
@@ -179,9 +180,13 @@ class Desk:
         source = await request.body()
         if not source or len(source) > MAX_PICTURE_BODY:
             raise MetadataError("There is no file in that; drop a PNG, JPEG or WebP picture of at most 20 MB.")
-        found, facts, sentences = await asyncio.to_thread(read_settings, source)
+        return reply(await asyncio.to_thread(self._recalled, source))
+
+    def _recalled(self, source: bytes) -> dict[str, Any]:
+        found, facts, sentences = read_settings(source)
+        found, doubts = with_model(found, facts, self._studio.models)
         found, more = with_upscaler(found, refiners(self._studio.plugins))
-        return reply({"request": found.to_dict(), "facts": facts, "sentences": [*sentences, *more]})
+        return {"request": found.to_dict(), "facts": facts, "sentences": [*sentences, *doubts, *more]}
 
     async def words(self, request: Request) -> Response:
         plain = await body_of(request, {"prompt", "model"})

@@ -88,14 +88,23 @@ def changed(
     return request.with_(**{name: value for name, value in changes.items() if value is not None})
 
 
-def recalled(request: GenerationRequest, args: argparse.Namespace, plugins: Plugins) -> GenerationRequest:
-    """What --from read, with an upscaler that is here; says so on standard error where another one takes its place."""
-    if args.source is None or args.refine_upscaler is not None:
+def recalled(
+    request: GenerationRequest, facts: Mapping[str, Any], args: argparse.Namespace, plugins: Plugins,
+    models: ModelIndex,
+) -> GenerationRequest:  # fmt: skip
+    """What --from read, with a model and an upscaler that are here; tells on standard error where that is in doubt."""
+    if args.source is None:
         return request
     from toolkit.plugins.calls import refiners
     from toolkit.recall import with_upscaler
+    from toolkit.recalled_models import with_model
 
-    request, notes = with_upscaler(request, refiners(plugins))
+    notes = []
+    if args.model is None:
+        request, notes = with_model(request, facts, models, paths=True)
+    if args.refine_upscaler is None:
+        request, more = with_upscaler(request, refiners(plugins))
+        notes += more
     for note in notes:
         print(note, file=sys.stderr)
     return request

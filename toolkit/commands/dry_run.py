@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from toolkit.commands import drawing_flags
 
@@ -13,10 +14,15 @@ if TYPE_CHECKING:
     from toolkit.request import GenerationRequest
     from toolkit.settings import Settings
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-def resolved(request: GenerationRequest, settings: Settings, args: argparse.Namespace) -> list[GenerationRequest]:
+
+def resolved(
+    request: GenerationRequest, settings: Settings, args: argparse.Namespace, facts: Mapping[str, Any] = NOTHING
+) -> list[GenerationRequest]:
     """The requests as they would be queued; raise RequestError for what can't be drawn.
 
+    `facts` are those of the picture that --from read.
     Pictures given by flags are kept among the studio's inputs, because requests name them.
     """
     from toolkit.models import ModelIndex
@@ -32,7 +38,7 @@ def resolved(request: GenerationRequest, settings: Settings, args: argparse.Name
     def prepared(one: GenerationRequest) -> GenerationRequest:
         return prepare(one, models, styles, plugins=plugins, pictures=inputs)
 
-    request = drawing_flags.recalled(request, args, plugins)
+    request = drawing_flags.recalled(request, facts, args, plugins, models)
     request = drawing_flags.changed(request, args, inputs, models)
     request = request.with_(seed=prepared(request).seed)
     return [prepared(one) for one in drawing_flags.walk(request, args)]

@@ -64,10 +64,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         if args.dtype is None and facts.get("dtype") in ("float32", "float16", "bfloat16"):
             settings = settings.model_copy(update={"dtype": facts["dtype"]})
         if args.dry_run:
-            print(told(resolved(request, settings, args), args.json), file=output)
+            print(told(resolved(request, settings, args, facts), args.json), file=output)
             return 0
         target = Target.of(args.out, request.count, numbered=args.walk_to is not None)
-        job, images, wall = _draw(request, settings, args)
+        job, images, wall = _draw(request, facts, settings, args)
         files = target.copy(images) if target else [image.path for image in images]
     if args.json:
         json.dump(report(job, files, wall), output, ensure_ascii=False)
@@ -114,14 +114,14 @@ def report(job: Job, files: Sequence[Path], wall: float) -> dict[str, Any]:
 
 
 def _draw(
-    request: GenerationRequest, settings: Settings, args: argparse.Namespace
+    request: GenerationRequest, facts: Mapping[str, Any], settings: Settings, args: argparse.Namespace
 ) -> tuple[Job, list[GeneratedImage], float]:
     from toolkit.studio import Studio
 
     started = time.perf_counter()
     images: list[GeneratedImage] = []
     with Studio(settings=settings) as studio:
-        request = drawing_flags.recalled(request, args, studio.plugins)
+        request = drawing_flags.recalled(request, facts, args, studio.plugins, studio.models)
         request = drawing_flags.changed(request, args, studio.inputs, studio.models)
         request = request.with_(seed=studio.prepare(request).seed)
         requests = drawing_flags.walk(request, args)

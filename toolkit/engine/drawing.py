@@ -66,7 +66,7 @@ class Drawer:
             "rows": drawing.rows,
             "torch": torch.__version__,
             "diffusers": diffusers.__version__,
-            "model_hash": model.hash,
+            "model_hash": model.settled_hash(),
         }
         # Finishing steps work on all of a picture, so what is outside of a mask stays no longer as it was.
         own = {} if request.finish else found[0][2]
