@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from toolkit.studio import Studio
 from webui import form
+from webui.server import Server
 
 READY = "html[data-limner=ready]"
+LISTS = ("model", "sampler", "schedule")  # their boxes show titles
+TYPED = {name: at for at, name in enumerate(form.NAMES) if name not in (*form.HIDDEN, *LISTS)}
+AGREED = """(typed) => Object.entries(typed).every(([name, at]) =>
+  document.querySelector(`#lm-f-${name} textarea, #lm-f-${name} input`).value === window.limner.values()[at])"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A studio, its server, and a browser that knows the server's files."""
+
+    studio: Studio
+    server: Server
+    context: BrowserContext
 
 
 class Desk:
@@ -67,11 +83,9 @@ class Desk:
         expect(self.finished).to_have_count(count, timeout=seconds * 1000)
 
     def values(self) -> dict[str, str]:
-        before, now = None, self.page.evaluate("window.limner.values()")
-        while now != before:  # Gradio tells the scripts a moment after the input has changed
-            self.page.wait_for_timeout(400)
-            before, now = now, self.page.evaluate("window.limner.values()")
-        return dict(zip(form.NAMES, now, strict=True))
+        """What the form asks for, once its boxes and its scripts agree: Gradio tells them of each other a bit later."""
+        self.page.wait_for_function(AGREED, arg=TYPED)
+        return dict(zip(form.NAMES, self.page.evaluate("window.limner.values()"), strict=True))
 
     def jobs(self) -> list[dict[str, Any]]:
         """This person's jobs as the studio tells them, oldest first."""
@@ -93,8 +107,8 @@ class Desk:
 
 
 def new_context(browser: Browser, url: str, **settings: Any) -> BrowserContext:
-    """A browser of its own, with no cookie yet."""
-    wanted = {"viewport": {"width": 1440, "height": 900}, **settings}
+    """A browser of its own, with no cookie yet; nothing breathes or slides in it, for that takes a core for itself."""
+    wanted = {"viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce", **settings}
     context = browser.new_context(base_url=url, **wanted)
     context.set_default_timeout(60_000)
     return context

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from tests.e2e.conftest import WATCHED, Pace
 from tests.e2e.desk import Desk, new_desk
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
@@ -25,8 +26,8 @@ UNTOUCHED = "Nothing outside the mask changed"
 PROMPT = "a red house beside a green tree on a blue background"
 
 
-def take_strip(browser: Browser, link: str, folder: Path) -> list[Path]:
-    """Go through a first visit and keep what it looks like, in the order of SHOTS."""
+def take_strip(browser: Browser, link: str, folder: Path, pace: Pace = lambda _: None) -> list[Path]:
+    """Go through a first visit and keep what it looks like, in the order of SHOTS; `pace` slows a sketch down."""
     shots: list[Path] = []
 
     def keep(desk: Desk) -> None:
@@ -37,9 +38,11 @@ def take_strip(browser: Browser, link: str, folder: Path) -> list[Path]:
     desk = new_desk(browser, link, color_scheme="dark", **WIDE)
     keep(desk)
     desk.page.locator("#lm-count").get_by_role("radio", name="4", exact=True).click()
+    pace(WATCHED)
     desk.ask(PROMPT)
     desk.page.wait_for_function("document.querySelectorAll('#lm-grid img').length === 4", timeout=120_000)
     keep(desk)
+    pace(0.0)
     expect(desk.finished).to_have_count(4, timeout=120_000)
     desk.page.mouse.move(0, 0)
     keep(desk)

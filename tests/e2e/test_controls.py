@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 
 import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Locator, expect
 
-from tests.e2e.desk import Desk
-from toolkit.engine.sketch import SketchEngine
-from toolkit.plugins.plugins import Plugins
-from toolkit.settings import load_settings
-from toolkit.studio import Studio
+from tests.e2e.desk import Desk, Place
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    """With the bundled plugins and the starter's own ControlNet."""
-    data = tmp_path_factory.mktemp("controls")
-    plugins = Plugins(data)
-    engine = SketchEngine(step_seconds=0.01, plugins=plugins)
-    with Studio(settings=load_settings(data=data), engine=engine, plugins=plugins) as opened:
-        yield opened
+def place(bundled: Place) -> Place:
+    return bundled
 
 
 def boat() -> bytes:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.conftest import STEP_SECONDS
+from tests.e2e.conftest import WATCHED
 from tests.e2e.desk import Desk, new_desk
 from toolkit.engine.sketch import SketchEngine
 from toolkit.geometry import Size
@@ -24,18 +24,17 @@ MANY = 75
 
 
 class House:
-    """A studio and its server that can be closed and opened again at the same address."""
+    """A studio and its server that can be closed and opened again."""
 
     def __init__(self, data: Path) -> None:
-        self._data, self._port = data, 0
+        self._data = data
 
     def __enter__(self) -> House:
         self._stack = ExitStack()
         settings = load_settings(data=self._data, safe_mode=True)
-        engine = SketchEngine(step_seconds=STEP_SECONDS)
-        self.studio = self._stack.enter_context(Studio(settings=settings, engine=engine))
-        self.server: Server = self._stack.enter_context(serving(build_app(self.studio), self._port))
-        self._port = self.server.port
+        self.engine = SketchEngine(step_seconds=WATCHED)
+        self.studio = self._stack.enter_context(Studio(settings=settings, engine=self.engine))
+        self.server: Server = self._stack.enter_context(serving(build_app(self.studio)))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -76,6 +75,7 @@ def test_what_a_closed_studio_was_drawing_waits_under_run_again(desk: Desk, hous
 
 
 def test_older_pictures_come_as_one_scrolls(desk: Desk, house: House) -> None:
+    house.engine.step_seconds = 0.0
     desk.draw("a small star")
     row = house.studio.queue.get(desk.jobs()[-1]["id"])
     assert row is not None

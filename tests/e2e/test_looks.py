@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from safetensors.numpy import save_file
 
-from tests.e2e.desk import Desk
+from tests.e2e.conftest import opening
+from tests.e2e.desk import Desk, Place
 from toolkit.engine.sketch import SketchEngine
 from toolkit.model_folders import LIST
 from toolkit.plugins.plugins import Plugins
@@ -34,13 +35,13 @@ def put_loras(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+def place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     data = tmp_path_factory.mktemp("looks")
     put_loras(data / "mine" / "loras")
     (data / LIST).write_text(f"{data / 'mine'}\n", "utf-8")
     plugins = Plugins(data)
-    engine = SketchEngine(step_seconds=0.01, plugins=plugins)
-    with Studio(settings=load_settings(data=data), engine=engine, plugins=plugins) as opened:
+    studio = Studio(settings=load_settings(data=data), engine=SketchEngine(plugins=plugins), plugins=plugins)
+    with opening(browser, studio) as opened:
         yield opened
 
 

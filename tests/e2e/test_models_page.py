@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
-from tests.e2e.desk import Desk
+from tests.e2e.conftest import opening
+from tests.e2e.desk import Desk, Place
 from toolkit.engine.sketch import SketchEngine
 from toolkit.settings import load_settings
 from toolkit.studio import ROOT, Studio
@@ -23,29 +24,28 @@ class WithMemory(SketchEngine):
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+def place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     settings = load_settings(data=tmp_path_factory.mktemp("studio"), safe_mode=True)
-    with Studio(settings=settings, engine=WithMemory()) as opened:
+    with opening(browser, Studio(settings=settings, engine=WithMemory())) as opened:
         yield opened
 
 
-def test_what_fits_is_said_and_the_owner_adds_a_folder(person, server, tmp_path: Path) -> None:
+def test_what_fits_is_said_and_the_owner_adds_a_folder(owner: Desk, tmp_path: Path) -> None:
     folder = tmp_path / "webui"
     (folder / "models" / "Lora").mkdir(parents=True)
     mine = folder / "models" / "Lora" / "ink.safetensors"
     shutil.copy(ROOT / "models" / "loras" / "limner-starter-neon.safetensors", mine)
-    desk: Desk = person(server.start_link)
-    page = desk.page
+    page = owner.page
     page.locator("#lm-tab-models").click()
     expect(page.locator(".lm-machine")).to_contain_text("draws on the processor in float32, with 42 MB for models")
     expect(page.locator(".lm-model").first).to_contain_text("fits, with little left for large pictures")
     path = page.get_by_label("A folder of A1111, ComfyUI or your own")
     path.fill("/no/such/folder")
     page.get_by_role("button", name="Add a folder").click()
-    expect(desk.toast).to_contain_text("There is no folder /no/such/folder")
+    expect(owner.toast).to_contain_text("There is no folder /no/such/folder")
     path.fill(str(folder))
     path.press("Enter")
-    expect(desk.toast.last).to_contain_text("is used from now on. It holds LoRAs: 1.")
+    expect(owner.toast.last).to_contain_text("is used from now on. It holds LoRAs: 1.")
     page.locator("#lm-tab-create").click()
     expect(page.locator("#lm-loras-place [data-lora=ink]")).to_have_count(1)
     page.locator("#lm-tab-models").click()

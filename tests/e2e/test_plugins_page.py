@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
-from tests.e2e.desk import Desk, new_desk
+from tests.e2e.conftest import opening
+from tests.e2e.desk import Desk, Place
 from tests.unit.plugin_makers import write
 from toolkit.engine.sketch import SketchEngine
 from toolkit.jobs import OWNER
 from toolkit.settings import load_settings
 from toolkit.studio import Studio
-from webui.server import Server, build_app, serving
 
 GOOD = """
 @hookimpl
@@ -46,38 +46,22 @@ def register_tabs():
 
 
 @pytest.fixture(scope="module")
-def plugged(tmp_path_factory) -> Iterator[tuple[Studio, Server]]:
-    place = tmp_path_factory.mktemp("given")
-    write(place, "good", GOOD)
-    write(place, "syntax", "def (")
-    write(place, "bare", "", manifest=None)
-    write(place, "future", "raise SystemExit", manifest="api = 99")
-    write(place, "raises", "raise RuntimeError('no such GPU')")
-    write(place, "loops", "while True: pass")
-    folder = write(place, "tabs", "")
+def place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    given = tmp_path_factory.mktemp("given")
+    write(given, "good", GOOD)
+    write(given, "syntax", "def (")
+    write(given, "bare", "", manifest=None)
+    write(given, "future", "raise SystemExit", manifest="api = 99")
+    write(given, "raises", "raise RuntimeError('no such GPU')")
+    write(given, "loops", "while True: pass")
+    folder = write(given, "tabs", "")
     (folder / "ui.py").write_text(TABS, "utf-8")
-    settings = load_settings(data=tmp_path_factory.mktemp("studio"), plugins=[place])
-    engine = SketchEngine(step_seconds=0.01)
-    with Studio(settings=settings, engine=engine) as studio:
-        engine._runner.plugins = studio.plugins
-        with serving(build_app(studio)) as server:
-            yield studio, server
-
-
-@pytest.fixture
-def owner(browser, plugged) -> Iterator[Desk]:
-    desk = new_desk(browser, plugged[1].start_link)
-    yield desk
-    desk.context.close()
-    assert desk.errors == []
-
-
-@pytest.fixture
-def visitor(browser, plugged) -> Iterator[Desk]:
-    desk = new_desk(browser, f"{plugged[1].url}/")
-    yield desk
-    desk.context.close()
-    assert desk.errors == []
+    settings = load_settings(data=tmp_path_factory.mktemp("studio"), plugins=[given])
+    engine = SketchEngine()
+    studio = Studio(settings=settings, engine=engine)
+    engine._runner.plugins = studio.plugins
+    with opening(browser, studio) as opened:
+        yield opened
 
 
 def card(desk: Desk, name: str):
@@ -105,8 +89,7 @@ def test_a_plugins_tab_is_on_the_page_and_a_broken_one_says_so(owner: Desk) -> N
     expect(owner.page.get_by_text("half a page")).to_have_count(0)
 
 
-def test_the_owner_switches_and_sets_a_plugin_without_a_restart(owner: Desk, plugged) -> None:
-    studio = plugged[0]
+def test_the_owner_switches_and_sets_a_plugin_without_a_restart(owner: Desk, studio: Studio) -> None:
     owner.page.get_by_role("tab", name="Plugins").click()
     good = card(owner, "good")
     good.get_by_label("Credit line").fill("by Ann")
@@ -122,18 +105,17 @@ def test_the_owner_switches_and_sets_a_plugin_without_a_restart(owner: Desk, plu
     assert "negative" in studio.plugins.registry.steps()
 
 
-def test_a_visitor_sees_what_plugins_add_and_changes_nothing(visitor: Desk) -> None:
-    visitor.page.get_by_role("tab", name="Plugins").click()
-    expect(card(visitor, "good")).to_be_visible()
-    expect(card(visitor, "raises")).to_have_count(0)
-    expect(visitor.page.locator("#lm-plugins button")).to_have_count(0)
-    answer = visitor.context.request.post("/limner/plugins/good", data={"enabled": False})
+def test_a_visitor_sees_what_plugins_add_and_changes_nothing(desk: Desk) -> None:
+    desk.page.get_by_role("tab", name="Plugins").click()
+    expect(card(desk, "good")).to_be_visible()
+    expect(card(desk, "raises")).to_have_count(0)
+    expect(desk.page.locator("#lm-plugins button")).to_have_count(0)
+    answer = desk.context.request.post("/limner/plugins/good", data={"enabled": False})
     assert answer.status == 403
-    assert "traceback" not in visitor.context.request.get("/limner/plugins").text()
+    assert "traceback" not in desk.context.request.get("/limner/plugins").text()
 
 
-def test_a_finishing_step_is_added_set_and_drawn(owner: Desk, plugged) -> None:
-    studio = plugged[0]
+def test_a_finishing_step_is_added_set_and_drawn(owner: Desk, studio: Studio) -> None:
     owner.numbers()
     owner.box("seed").fill("7")
     owner.draw("a green fish")
@@ -142,8 +124,7 @@ def test_a_finishing_step_is_added_set_and_drawn(owner: Desk, plugged) -> None:
     expect(owner.page.locator(".lm-finish-step")).to_have_count(1)
     before = studio.gallery.count(OWNER)
     owner.ask("a green fish")
-    while studio.gallery.count(OWNER) == before:
-        owner.page.wait_for_timeout(100)
+    expect(owner.page.locator("#lm-tiles button")).to_have_count(before + 1)
     finished = newest(studio)
     assert finished != plain
     assert [step.name for step in studio.gallery.page(OWNER, limit=1)[0].request.finish] == ["negative"]

@@ -153,8 +153,8 @@ def test_words_that_try_to_be_code_stay_words(person: Callable[..., Desk]) -> No
     desk.tiles.first.click()
     desk.page.wait_for_selector("#lm-lightbox[open]")
     desk.page.keyboard.press("Escape")
-    desk.page.locator("#lm-search").fill(CODE)
-    desk.page.wait_for_timeout(400)
+    with desk.page.expect_response(lambda answer: "search=" in answer.url and answer.ok):
+        desk.page.locator("#lm-search").fill(CODE)
     desk.drop("x.png", desk.context.request.get(desk.jobs()[-1]["images"][0]["url"]).body())
     desk.page.wait_for_selector("#lm-settings[open]")
     desk.page.reload()

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.conftest import Pace
 from tests.e2e.desk import Desk
 
-SLOW = 60  # steps: some seconds of sketching
+SLOW = 60  # steps
+
+
+@pytest.fixture(autouse=True)
+def slowly(pace: Pace) -> None:
+    """Every test here looks at a drawing that goes on."""
 
 
 def start(desk: Desk, count: int) -> None:
@@ -19,7 +26,7 @@ def start(desk: Desk, count: int) -> None:
     expect(desk.status).to_have_text(re.compile("Step [1-9]"))
 
 
-def test_a_chosen_picture_is_skipped_and_the_others_are_finished(desk: Desk) -> None:
+def test_a_chosen_picture_is_skipped_and_the_others_are_finished(desk: Desk, pace: Pace) -> None:
     start(desk, 4)
     skip = desk.page.locator("#lm-skip")
     expect(skip).to_have_text("Skip")
@@ -34,6 +41,7 @@ def test_a_chosen_picture_is_skipped_and_the_others_are_finished(desk: Desk) -> 
     desk.page.keyboard.press("s")
     expect(desk.tiles.nth(0)).to_have_attribute("data-state", "skipped")
     expect(desk.status).to_have_text(re.compile("Step [1-9]"))
+    pace(0)
     expect(desk.finished).to_have_count(2)
     expect(desk.tiles).to_have_count(2)
     expect(desk.page.locator("#lm-caption")).to_contain_text("2 of 4 pictures were skipped.")

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.e2e.desk import Desk
-from toolkit.engine.sketch import SketchEngine
-from toolkit.plugins.plugins import Plugins
-from toolkit.settings import load_settings
-from toolkit.studio import Studio
+from tests.e2e.desk import Desk, Place
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    data = tmp_path_factory.mktemp("upscale")
-    plugins = Plugins(data)
-    engine = SketchEngine(step_seconds=0.01, plugins=plugins)
-    with Studio(settings=load_settings(data=data), engine=engine, plugins=plugins) as opened:
-        yield opened
+def place(bundled: Place) -> Place:
+    return bundled
 
 
 def file(name: str, colour: str, size: tuple[int, int] = (64, 48)) -> dict:
@@ -65,14 +56,12 @@ def test_many_pictures_are_enlarged_and_keep_their_names(desk: Desk) -> None:
     expect(rows.nth(2)).to_have_attribute("data-state", "done")
     expect(page.locator(".lm-batch strong")).to_have_text("2 of 3 pictures are done")
     expect(rows.nth(1)).to_contain_text("broken.png is not a picture that can be read")
-    downloads = []
-    page.on("download", lambda download: downloads.append(download.suggested_filename))
-    with page.expect_download():
+    with page.expect_download() as one:
         rows.nth(0).get_by_role("button", name="Download one.png").click()
-    page.get_by_role("button", name="Download all").click()
+    assert one.value.suggested_filename == "one-256x192.png"
     expect(rows.nth(0)).to_contain_text("256 × 192")
-    page.wait_for_timeout(1500)
-    assert downloads[0] == "one-256x192.png" and "two.final-128x128.png" in downloads
+    with page.expect_download(lambda download: download.suggested_filename == "two.final-128x128.png"):
+        page.get_by_role("button", name="Download all").click()
     page.get_by_role("button", name="Remove these pictures").click()
     expect(page.locator(".lm-begin-drop")).to_be_visible()
     expect(page.locator("#lm-draw")).to_be_visible()

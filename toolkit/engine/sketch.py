@@ -40,7 +40,8 @@ _PREVIEW = 256
 
 
 class SketchEngine:
-    """Paints coloured shapes from the words of the prompt; `step_seconds` is how long a step lasts.
+    """Paints coloured shapes from the words of the prompt; `step_seconds` is how long a step lasts, from the
+    next step on when it is changed.
 
     With `models`, a request for a model that can't be found fails like anywhere else.
     """
@@ -51,7 +52,7 @@ class SketchEngine:
     ) -> None:  # fmt: skip
         self.capacity, self.express = capacity, 0
         self._models = models
-        self._step_seconds = step_seconds
+        self.step_seconds = step_seconds
         self._runner = JobRunner(self._draw, capacity, plugins)
         self._preprocessing = Preprocessing(lambda: self._runner.plugins)
 
@@ -91,7 +92,7 @@ class SketchEngine:
         pictures = [started(job, index, facts) for index in range(request.count)]
         control.phase("denoising")
         for step in range(1, control.steps + 1):
-            if control.stopped.wait(self._step_seconds):
+            if control.stopped.wait(self.step_seconds):
                 control.checkpoint()
             control.step(tuple(_preview(picture, step / control.steps) for picture in pictures))
             if not control.skips.left(range(request.count)):
