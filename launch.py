@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Start Limner: `python3 launch.py` makes its environment and opens the page; `python3 launch.py --help` lists the rest.
+"""Start Limner: `python3 launch.py` makes its environment and opens the page; `--help` lists the rest.
 
 This file reads under any Python 3, so that an old one gets a sentence instead of a syntax error. What it starts uses
 only the standard library until the virtual environment in `.venv` holds the packages.

@@ -135,7 +135,7 @@ def explain(lines: Sequence[str], home: Path) -> str:
     text = "\n".join(lines)
     if _FULL.search(text):
         free = shutil.disk_usage(home.parent).free / 1e9
-        return f"The disk with {home} is full ({free:.1f} GB left): free some space and start again, it goes on from here."
+        return f"The disk with {home} is full ({free:.1f} GB left): free some space and start again to go on from here."
     if _NETWORK.search(text):
         return (
             "The packages could not be fetched because the package index can't be reached: check the connection (or "

@@ -1,4 +1,4 @@
-"""Styles and sizes by name, read from presets: data that anybody can add to, checked so that one bad file harms nobody."""
+"""Styles and sizes by name, read from presets: data that anybody can add to, checked so that none harms another."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIZE_FIELDS = frozenset({"name", "group", "note", "ratio", "area"})
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Words around a prompt. `prompt` holds `{prompt}` where the person's words go; `preview` is a file beside `source`."""
+    """Words around a prompt. `prompt` holds `{prompt}` where the person's words go; `preview` is beside `source`."""
 
     id: str
     name: str
@@ -169,7 +169,8 @@ def _tables(path: Path, kind: str, known: frozenset[str]) -> tuple[list[tuple[st
     """The tables `[kind.id]` of a file with the lines they begin at, and sentences about what can't be used."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            return [], [f"{path.name}, line 1: the file is larger than {MAX_FILE_BYTES // 1_000_000} MB and was skipped."]
+            most = f"{MAX_FILE_BYTES // 1_000_000} MB"
+            return [], [f"{path.name}, line 1: the file is larger than {most} and was skipped."]
         text = path.read_text("utf-8")
         plain = tomllib.loads(text)
     except OSError as error:
@@ -182,12 +183,14 @@ def _tables(path: Path, kind: str, known: frozenset[str]) -> tuple[list[tuple[st
     problems, tables = [], []
     for name in plain:
         if name != kind:
-            problems.append(f"{path.name}, line {_line(text, name)}: “{name}” is not known here; write [{kind}.some-id].")
+            place = f"{path.name}, line {_line(text, name)}"
+            problems.append(f"{place}: “{name}” is not known here; write [{kind}.some-id].")
     inner = plain.get(kind, {})
     for key, table in inner.items() if isinstance(inner, Mapping) else ():
         line = _line(text, key, kind)
         if not ID.fullmatch(key) or not isinstance(table, dict):
-            problems.append(f"{path.name}, line {line}: “{key}” was skipped: an id is small letters, digits and hyphens.")
+            place = f"{path.name}, line {line}"
+            problems.append(f"{place}: “{key}” was skipped: an id is small letters, digits and hyphens.")
         elif unknown := sorted(set(table) - known):
             problems.append(
                 f"{path.name}, line {_line(text, unknown[0], after=line)}: the {kind} “{key}” was skipped: "

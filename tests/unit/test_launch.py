@@ -91,7 +91,8 @@ def test_a_wrong_command_line_gets_one_sentence(launch, argv: list[str], said: s
     ("name", "value"),
     [
         ("GRADIO_SHARE", "true"), ("GRADIO_SERVER_NAME", "0.0.0.0"),
-        ("GRADIO_SHARE_SERVER_ADDRESS", "example.org:7000"), ("GRADIO_ROOT_PATH", "/limner"), ("GRADIO_ALLOWED_PATHS", "/"), ("GRADIO_MCP_SERVER", "True"),
+        ("GRADIO_SHARE_SERVER_ADDRESS", "example.org:7000"), ("GRADIO_ROOT_PATH", "/limner"),
+        ("GRADIO_ALLOWED_PATHS", "/"), ("GRADIO_MCP_SERVER", "True"),
     ],
 )  # fmt: skip
 def test_gradios_sharing_variables_are_refused(name: str, value: str) -> None:

@@ -147,7 +147,8 @@ def test_a_shape_is_true_on_a_coarse_grid():
 @pytest.mark.parametrize("value", ['"4:0"', '"wide"', "4", '"100:1"', '"1:2:3"'])
 def test_a_wrong_ratio_is_named_with_its_line(tmp_path, value):
     path = tmp_path / "sizes.toml"
-    path.write_text(f'\n[size.odd]\nname = "Odd"\nratio = {value}\n\n[size.fine]\nname = "Fine"\nratio = "1:1"\n', "utf-8")
+    fine = '[size.fine]\nname = "Fine"\nratio = "1:1"\n'
+    path.write_text(f'\n[size.odd]\nname = "Odd"\nratio = {value}\n\n{fine}', "utf-8")
     problems = []
     assert [size.name for size in load_sizes(path, problems)] == ["Fine"]
     assert problems[0].startswith("sizes.toml, line 2: the size “odd” was skipped: its ratio is ")
