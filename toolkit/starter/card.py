@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from toolkit.starter.families import FAMILY_WORDS
+from toolkit.starter.families import WORDS
 from toolkit.starter.landscapes import LAYERS, LIGHTS, TIMES
 from toolkit.starter.palettes import PALETTES
 from toolkit.starter.patterns import MOTIFS, PERIODS, REPEATS
@@ -13,13 +13,11 @@ from toolkit.starter.posters import FORMS, SIDES
 from toolkit.starter.world import (
     BACKGROUNDS,
     COLOURS,
-    GRAMMAR_WORDS,
     GROUNDS,
     IGNORED,
     PLACES,
     SIZES,
     STYLES,
-    SUN,
     SYNONYMS,
     THINGS,
 )  # fmt: skip
@@ -72,11 +70,7 @@ def build_card(
     `families` names what each family beside things may be asked for.
     """
     synonyms = {synonym: word for synonym, word in SYNONYMS.items() if word not in dropped}
-    groups = (THINGS, COLOURS, BACKGROUNDS, STYLES, PLACES, SIZES, GRAMMAR_WORDS, (SUN,), FAMILY_WORDS)
-    kept = [word for group in groups for word in group]
-    kept = [word for word in kept if word not in dropped]
-    if "ground" in dropped:
-        kept = [word for word in kept if word != "sky"]
+    kept = WORDS - dropped - ({"sky"} if "ground" in dropped else set())
 
     def remaining(group) -> list[str]:
         return [word for word in group if word not in dropped]

@@ -1,5 +1,6 @@
 """The families of pictures the starter draws, each with its words: things, patterns, landscapes and posters."""
 
+import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,19 @@ from toolkit.starter import landscapes, patterns, posters
 from toolkit.starter.captions import caption
 from toolkit.starter.drawing import draw_scene
 from toolkit.starter.palettes import PALETTES
-from toolkit.starter.world import BACKGROUNDS, COLOURS, GROUNDS, PLACES, SIZES, STYLES, THINGS, Scene, sample_scene
+from toolkit.starter.world import (
+    BACKGROUNDS,
+    COLOURS,
+    GRAMMAR_WORDS,
+    GROUNDS,
+    PLACES,
+    SIZES,
+    STYLES,
+    SUN,
+    THINGS,
+    Scene,
+    sample_scene,
+)
 
 Subject = Scene | patterns.Pattern | landscapes.Landscape | posters.Poster
 
@@ -43,6 +56,10 @@ FAMILY_WORDS = (
     "pattern", "landscape", "poster", *patterns.LINE_MOTIFS, *patterns.REPEATS, *PALETTES, *landscapes.LAYERS,
     *landscapes.TIMES, "arc", "bar",
 )  # fmt: skip
+# Every word that means something in a caption, of all families.
+WORDS = frozenset(
+    itertools.chain(COLOURS, THINGS, BACKGROUNDS, STYLES, PLACES, SIZES, GRAMMAR_WORDS, (SUN,), FAMILY_WORDS)
+)
 
 
 @dataclass(frozen=True)
@@ -90,5 +107,3 @@ def say(family: str, subject: Subject, rng: random.Random) -> tuple[str, dict[st
     """A caption and what it says in every slot of CHOICES."""
     text, said = FAMILIES[family].say(subject, rng)
     return text, dict.fromkeys(CHOICES, "none") | {"family": "thing"} | said
-
-

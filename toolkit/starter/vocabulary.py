@@ -6,19 +6,8 @@ from pathlib import Path
 
 from transformers import CLIPTokenizer
 
-from toolkit.starter.families import FAMILY_WORDS
-from toolkit.starter.world import (
-    BACKGROUNDS,
-    COLOURS,
-    GRAMMAR_WORDS,
-    IGNORED,
-    PLACES,
-    SIZES,
-    STYLES,
-    SUN,
-    SYNONYMS,
-    THINGS,
-)  # fmt: skip
+from toolkit.starter.families import WORDS
+from toolkit.starter.world import IGNORED, SYNONYMS
 
 LENGTH = 32
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -26,9 +15,7 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 def all_words() -> list[str]:
     """Every word and punctuation mark the tokenizer keeps whole."""
-    things = (COLOURS, THINGS, BACKGROUNDS, STYLES, PLACES, SIZES, SYNONYMS, GRAMMAR_WORDS, IGNORED, (SUN,))
-    groups = (*things, FAMILY_WORDS)
-    return sorted({word for group in groups for word in group})
+    return sorted({*WORDS, *SYNONYMS, *IGNORED})
 
 
 def _byte_letters() -> list[str]:
