@@ -6,43 +6,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from toolkit.errors import PluginError
 from toolkit.plugins import hookspecs
 from toolkit.plugins.lock import files_of
-from toolkit.plugins.manifest import Manifest, read_manifest, unmet
+from toolkit.plugins.manifest import FILE, Manifest, read_manifest, unmet
+from toolkit.plugins.probe import MARK
 
 REGISTRATION_SECONDS = 0.05
 TRIAL_SECONDS = 10.0
+TABS_SECONDS = 120.0  # most of it is gradio's; a tab itself has the seconds of a trial
 _ROOT = Path(__file__).resolve().parents[2]
-
-# Runs in a process of its own: what is loaded, how long it took, and whether it reached for the network.
-_PROBE = """
-import json, socket, sys, time
-def refuse(*a, **k):
-    reached.append(repr(a[1:] or a)[:100])
-    raise OSError("plugins have no network while they load")
-reached = []
-socket.socket.connect = socket.socket.connect_ex = refuse
-socket.getaddrinfo = socket.create_connection = refuse
-import dataclasses, pathlib
-import PIL.Image, numpy  # what the studio has loaded before any plugin
-from toolkit.plugins import api, loading, states
-folder, name = pathlib.Path(sys.argv[1]), sys.argv[2]
-plugin = states.Plugin(name, folder, states.Source.GIVEN, module="limner_plugins." + name)
-manager = loading.new_manager()
-began = time.perf_counter()
-given = loading.load(manager, plugin)
-took = time.perf_counter() - began
-heavy = [n for n in ("torch", "diffusers", "transformers", "gradio", "torchvision", "peft") if n in sys.modules]
-options = [p.name for many in given.values() for one in many for p in getattr(one, "params", (one,))
-           if hasattr(p, "clean") and not p.label.strip()]
-print("PROBE" + json.dumps({"state": plugin.state.value, "reason": plugin.reason, "seconds": took, "heavy": heavy,
-    "reached": reached, "nameless": options, "provides": plugin.provides}))
-"""
 
 
 class Finding(NamedTuple):
@@ -67,35 +44,39 @@ def check(folder: Path) -> Iterator[Finding]:
         return
     missing = unmet(manifest.requires)
     yield Finding("requirements", not missing, missing or (", ".join(manifest.requires) or "none"))
-    probe = _probe(folder)
-    if probe is None:
-        yield Finding("loading", False, f"it did not load within {TRIAL_SECONDS:g} seconds")
-        return
-    loaded = probe["state"] == "active"
-    gives = ", ".join(probe["provides"]) or "nothing in __init__.py or styles"
+    probe = _probe(folder, "plugin", TRIAL_SECONDS)
+    loaded, has_tabs = probe["state"] == "active", (folder / "ui.py").is_file()
+    gives = ", ".join(probe.get("provides", ())) or ("the tabs of ui.py" if has_tabs else "nothing")
     yield Finding("loading", loaded, gives if loaded else probe["reason"])
     if not loaded:
         return
+    if has_tabs:
+        tabs = {"tabs": []} | _probe(folder, "tabs", TABS_SECONDS)
+        yield Finding("tabs", not tabs["reason"], tabs["reason"] or ", ".join(tabs["tabs"]) or "none")
+    wrong = _wrong_words(manifest, probe)
+    yield Finding("names", not wrong, wrong or "as the manifest says, and nobody else has them")
     seconds = probe["seconds"]
     yield Finding("speed", seconds < REGISTRATION_SECONDS, f"{seconds * 1000:.0f} ms to load; at most 50 ms")
     heavy = ", ".join(probe["heavy"])
     yield Finding("weight", not heavy, f"it loads {heavy} when it is imported" if heavy else "no torch, no gradio")
     yield Finding("network", not probe["reached"], "; ".join(probe["reached"]) or "it reaches for none while it loads")
-    nameless = ", ".join(probe["nameless"])
-    yield Finding("options", not nameless, f"{nameless} has no label" if nameless else "every option has a label")
+    options = probe["options"]  # one without a label, or with a default that it refuses, isn't loaded
+    yield Finding("options", True, f"{options}, each with a label and a default that works" if options else "none")
     docs = any(path.name.lower() == "readme.md" for path in files)
     yield Finding("docs", docs, "README.md" if docs else "there is no README.md")
     tests = [path for path in files if path.name.startswith("test_")]
     data_only = not (folder / "__init__.py").exists() and not (folder / "ui.py").exists()
-    yield Finding("tests", bool(tests) or data_only, f"{len(tests)} files of tests" if tests else "there are none")
+    names = ", ".join(path.name for path in tests)
+    yield Finding("tests", bool(tests) or data_only, names or "there are none")
 
 
-def run_tests(folder: Path) -> int:
-    """Run the plugin's own tests with the fixtures of `toolkit.testing`; returns pytest's exit code."""
+def run_tests(*folders: Path) -> int:
+    """Run the plugins' own tests with the fixtures of `toolkit.testing`; returns pytest's exit code."""
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")])}
+    tests = [str(folder / "tests") for folder in folders]
     command = [
         sys.executable, "-m", "pytest", "-q", "-p", "toolkit.testing", "--import-mode=importlib",
-        "-p", "no:cacheprovider", f"--rootdir={folder / 'tests'}", str(folder / "tests"),
+        "-p", "no:cacheprovider", f"--rootdir={tests[0]}", *tests,
     ]  # fmt: skip
     return subprocess.run(command, env=environ).returncode
 
@@ -109,18 +90,33 @@ def _wrong_manifest(manifest: Manifest) -> str:
     return "" if manifest.provides else "“provides” is empty"
 
 
-def _probe(folder: Path) -> dict | None:
+def _wrong_words(manifest: Manifest, probe: Mapping[str, Any]) -> str:
+    """What the manifest says against what the plugin gives, and names that are taken."""
+    extra = [kind for kind in probe["kinds"] if kind not in manifest.provides]
+    lacking = [kind for kind in manifest.provides if kind not in probe["kinds"]]
+    if extra:
+        return f"it gives {', '.join(extra)}, which “provides” in {FILE} doesn't name"
+    if lacking:
+        return f"“provides” in {FILE} names {', '.join(lacking)}, which it doesn't give"
+    unknown = [name for name in manifest.commands if name not in probe["commands"]]
+    if unknown:
+        return f"[commands] in {FILE} lists “{unknown[0]}”, which register_commands doesn't give"
+    return " ".join(probe["taken"])
+
+
+def _probe(folder: Path, what: str, seconds: float) -> dict[str, Any]:
+    """What the process of the check said of the plugin, or of its tabs; it is ended after `seconds`."""
     path = [str(_ROOT), *filter(None, sys.path)]
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _PROBE, str(folder.resolve()), folder.resolve().name],
-            capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=TRIAL_SECONDS,
+            [sys.executable, "-m", "toolkit.plugins.probe", str(folder.resolve()), what],
+            capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=seconds,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONDONTWRITEBYTECODE": "1"},
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return None
-    lines = [line for line in done.stdout.splitlines() if line.startswith("PROBE")]
+        return {"state": "failed", "reason": f"it was not done within {seconds:g} seconds: it loops or waits"}
+    lines = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
     if lines:
-        return json.loads(lines[-1].removeprefix("PROBE"))
+        return json.loads(lines[-1].removeprefix(MARK))
     last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
     return {"state": "failed", "reason": f"it ended the process that loaded it: {last[:200]}"}

@@ -59,6 +59,11 @@ KINDS: Mapping[str, str] = {
     "on_event": "events",
 }
 
+_PROVIDES = {
+    "prepare_request": "requests", "patch_denoiser": "denoiser", "review_image": "review",
+    "describe_image": "metadata", "sign_file": "signing", "on_event": "events",
+}  # fmt: skip
+
 Given = dict[str, list[Any]]
 _FILE_OF_TABS = {"__init__.py": "ui.py", "ui.py": "__init__.py"}
 
@@ -204,6 +209,13 @@ def _style_files(folder: Path) -> list[Style]:
     if library.problems:
         raise PluginError(" ".join(library.problems))
     return list(library.styles.values())
+
+
+def kinds_of(manager: pluggy.PluginManager, plugin: Plugin, given: Given) -> list[str]:
+    """The kinds of things that a plugin gives, by the words of `provides` in a manifest."""
+    hooks = [hook for hook in KINDS if given.get(hook) or _implementations(manager, hook, plugin.name)]
+    tabs = ["tabs"] if (plugin.path / "ui.py").is_file() else []
+    return [_PROVIDES.get(hook, hook.removeprefix("register_")) for hook in hooks] + tabs
 
 
 def _provides(manager: pluggy.PluginManager, name: str, given: Given) -> list[str]:

@@ -23,6 +23,7 @@ STARTING_SECONDS = 60.0
 AT_ONCE = 4
 FILE = "plugins-tried.json"
 _ROOT = Path(__file__).resolve().parents[2]
+_NEVER_BEGAN = "The process that tries it did not begin within {seconds:g} seconds; the next start tries it again."
 _FOREVER = "It did not finish loading within {seconds:g} seconds: something in it loops or waits at import."
 
 
@@ -101,15 +102,15 @@ class _Trial:
             self._wait(tried)
 
     def _wait(self, tried: Tried) -> None:
+        if not self._began():
+            self._end()
+            self._plugin.fail(_NEVER_BEGAN.format(seconds=STARTING_SECONDS))
+            return
         try:
-            if not self._ready.wait(STARTING_SECONDS):
-                raise subprocess.TimeoutExpired("trial", STARTING_SECONDS)
             out, errors = self._said()
         except subprocess.TimeoutExpired:
             busy = self._cpu_seconds() - self._before
-            self._process.kill()
-            with self._process:
-                pass  # closes its pipes and waits
+            self._end()
             self._plugin.fail(_FOREVER.format(seconds=self._seconds))
             if busy > self._seconds / 4:  # a real loop is known from now on; what only waited is tried again
                 tried.put(self._plugin.sha256, self._plugin.reason)
@@ -124,6 +125,21 @@ class _Trial:
             last = text.splitlines()[-1] if text else f"exit status {self._process.returncode}"
             self._plugin.fail(f"It ended the process that tried it: {last[:300]}", text[-4000:])
 
+    def _end(self) -> None:
+        self._process.kill()
+        with self._process:
+            pass  # closes its pipes and waits
+
+    def _began(self) -> bool:
+        """Whether the process turned to the plugin; what it loads before, gradio say, gets more time as well."""
+        until = time.monotonic() + STARTING_SECONDS
+        last = until + STARTING_SECONDS * (PATIENCE - 1)
+        while not self._ready.wait(max(0.01, until - time.monotonic())):
+            if until >= last or not self._wants_processor():
+                return False
+            until += 1
+        return True
+
     def _said(self) -> tuple[bytes, bytes]:
         """What the process said when it ended; raise TimeoutExpired when it doesn't in its time.
 
@@ -134,18 +150,21 @@ class _Trial:
             try:
                 return self._process.communicate(timeout=max(0.01, self._until - time.monotonic()))
             except subprocess.TimeoutExpired:
-                if self._until > last or not self._starves():
+                if self._process.poll() is not None:  # it ended, and only this process was late to look
+                    return self._process.communicate(timeout=STARTING_SECONDS)
+                starves = self._wants_processor() and self._cpu_seconds() - self._before < self._seconds * 0.8
+                if self._until >= last or not starves:
                     raise
                 self._until += 0.25
 
-    def _starves(self) -> bool:
+    def _wants_processor(self) -> bool:
+        """Whether it would go on if it were let; a busy disk isn't the plugin's doing either."""
         import psutil
 
         try:
-            waits = psutil.Process(self._process.pid).status() == psutil.STATUS_RUNNING
+            return psutil.Process(self._process.pid).status() in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
         except psutil.Error:
             return False
-        return waits and self._cpu_seconds() - self._before < self._seconds * 0.8
 
     def _cpu_seconds(self) -> float:
         import psutil
