@@ -34,6 +34,7 @@ class Settings(BaseSettings):
 
     `plugins` are folders whose plugins are allowed for this start, beside those in the studio's own folder; with
     `safe_mode` no plugin is loaded. `port` None is the next free one from 7860, `threads` None is what torch chooses.
+    `attention` is how the denoiser attends: the device's fastest way, plainly, or in slices that need little memory.
     The fields from `visitor_pixels` on are the limits of `toolkit.admission.Limits`; None leaves its default.
     """
 
@@ -46,6 +47,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    attention: Literal["auto", "plain", "sliced"] = "auto"
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     visitor_pixels: Limit | None = None
     visitor_steps: Limit | None = None

@@ -145,7 +145,10 @@ class Studio:
     def _open(self, engine: str | Engine, folder: Path) -> Engine:
         if not isinstance(engine, str):
             return engine
-        return open_engine(engine, models=self.models, dtype=self.settings.dtype, data=folder, plugins=self.plugins)
+        return open_engine(
+            engine, models=self.models, dtype=self.settings.dtype, data=folder, plugins=self.plugins,
+            attention=self.settings.attention,
+        )  # fmt: skip
 
     def __enter__(self) -> Studio:
         return self

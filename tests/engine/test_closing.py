@@ -36,7 +36,7 @@ def test_closing_ends_jobs_as_cancelled_and_may_happen_twice(kind, models, liste
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows knows no SIGKILL")
 def test_a_killed_process_is_reported_and_starts_again(models, listener, tiny_request, tmp_path):
-    engine = open_engine("process", models=models, dtype="float32", data=tmp_path)
+    engine = open_engine("process", models=models, dtype="float32", data=tmp_path, attention="sliced")
     engine.start(listener.on_event, listener.on_death)
     try:
         engine.submit(EngineJob("lost", tiny_request.with_(steps=500, size=Size(128, 128))))
@@ -50,6 +50,7 @@ def test_a_killed_process_is_reported_and_starts_again(models, listener, tiny_re
         engine.start(listener.on_event, listener.on_death)
         again = listener.draw(engine, tiny_request, "again")
         assert again.state is JobState.FINISHED
+        assert again.facts["attention"] == "sliced", "the new process draws as the old one did"
         assert len(listener.deaths) == 1
         assert "loaded tiny" in (tmp_path / "engine.log").read_text()
     finally:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from toolkit.commands import drawing_flags
+from toolkit.commands.attention_flag import ATTENTION, add_attention
 from toolkit.commands.dry_run import resolved, told
 from toolkit.errors import RequestError, StorageError
 from toolkit.geometry import Size
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--model", metavar="ID|PATH", help="a model's name as `launch.py models` lists it, or a diffusers folder")
     add("--style", action="append", metavar="ID", help="a style by its id; may be given several times")
     add("--dtype", choices=("auto", "float32", "float16", "bfloat16"), help="precision (default: auto)")
+    add_attention(parser)
     add("--threads", type=_whole, metavar="N", help="CPU threads (default: torch's choice)")
     add("--from", dest="source", metavar="FILE", help="take everything from the settings saved in this picture")
     add("--out", metavar="FILE|DIR", help="copy the saved pictures there, with their settings inside")
@@ -63,6 +65,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         request, facts = build_request(args)
         if args.dtype is None and facts.get("dtype") in ("float32", "float16", "bfloat16"):
             settings = settings.model_copy(update={"dtype": facts["dtype"]})
+        if args.attention is None and facts.get("attention") in ATTENTION:
+            settings = settings.model_copy(update={"attention": facts["attention"]})
         if args.dry_run:
             print(told(resolved(request, settings, args, facts), args.json), file=output)
             return 0

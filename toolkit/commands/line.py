@@ -15,7 +15,7 @@ from toolkit.errors import LimnerError
 DESCRIPTION = "Limner: a studio for designers who draw with diffusion models. Without a command it opens the page."
 
 # Flags that stand for a field of `toolkit.settings.Settings`, whichever command has them.
-_SETTINGS = ("data", "plugins", "safe_mode", "host", "port", "dtype", "threads")
+_SETTINGS = ("data", "plugins", "safe_mode", "host", "port", "dtype", "attention", "threads")
 
 # Flags that every command takes, before or after its name.
 _SHARED = ("--data", "--torch-index")

@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Mapping
 
 from toolkit import environment
+from toolkit.commands.attention_flag import add_attention
 from toolkit.errors import InstallError, SettingsError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", metavar="ADDRESS", help="address to listen on; only this machine's own for now")
     parser.add_argument("--no-browser", action="store_true", help="don't open the page in the browser")
     parser.add_argument("--dtype", choices=("auto", "float32", "float16", "bfloat16"), help="precision of the drawing")
+    add_attention(parser)
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads for drawing")
     parser.add_argument("--share", action="store_true", help=argparse.SUPPRESS)
 

@@ -16,8 +16,9 @@ KINDS = ("inline", "process", "sketch")
 
 
 def open_engine(
-    kind: str, *, models: ModelIndex, dtype: str = "auto", data: Path, plugins: Plugins | None = None
-) -> Engine:
+    kind: str, *, models: ModelIndex, dtype: str = "auto", data: Path, plugins: Plugins | None = None,
+    attention: str = "auto",
+) -> Engine:  # fmt: skip
     """An engine that is not started yet; nothing heavy is imported before `start`.
 
     inline draws on threads of this process, process in a process of its own, sketch without a model at all.
@@ -25,11 +26,11 @@ def open_engine(
     if kind == "inline":
         from toolkit.engine.inline import InlineEngine
 
-        return InlineEngine(models, dtype=dtype, plugins=plugins)
+        return InlineEngine(models, dtype=dtype, plugins=plugins, attention=attention)
     if kind == "process":
         from toolkit.engine.process import ProcessEngine
 
-        return ProcessEngine(models, dtype=dtype, data=data, plugins=plugins)
+        return ProcessEngine(models, dtype=dtype, data=data, plugins=plugins, attention=attention)
     if kind == "sketch":
         from toolkit.engine.sketch import SketchEngine
 

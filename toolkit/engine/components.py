@@ -15,6 +15,7 @@ from toolkit.engine.adapters.control_nets import ControlShelf
 from toolkit.engine.adapters.embeddings import WordShelf
 from toolkit.engine.adapters.lora import LoraShelf
 from toolkit.engine.adapters.sets import LoraSwitch
+from toolkit.engine.attention import attend
 from toolkit.engine.coalescer import Coalescer
 from toolkit.engine.decoding import Decoder
 from toolkit.engine.loading import load_reader, load_unet, load_vae
@@ -46,6 +47,7 @@ class Components:
     leases: int = 0
     ready: bool = True
     passing: bool = False
+    attention: str = "auto"
     used: float = field(default_factory=time.monotonic)
     loras: LoraShelf = field(init=False, repr=False)
     controls: ControlShelf = field(init=False, repr=False)
@@ -104,8 +106,8 @@ class Components:
 
 
 def load_components(
-    model: ModelFile, dtype: torch.dtype, device: torch.device, passing: bool = False
-) -> Components:  # fmt: skip
+    model: ModelFile, dtype: torch.dtype, device: torch.device, passing: bool = False, attention: str = "auto"
+) -> Components:
     """Load a model, with `passing` its denoiser to memory beside the device; raise ModelError naming a wrong file."""
     began = time.perf_counter()
     model.check()
@@ -114,6 +116,7 @@ def load_components(
     vae = load_vae(model, _vae_dtype(model, dtype, device), device)
     if device.type in ("cuda", "cpu"):  # a tenth faster on a processor, where convolutions otherwise turn it round
         unet, vae = (module.to(memory_format=torch.channels_last) for module in (unet, vae))
+    attend(unet, attention)
     resident = (vae, *(reader.encoder for reader in readers), *(() if passing else (unet,)))
     if passing:
         unet = pass_through(unet, device)
@@ -128,6 +131,7 @@ def load_components(
         dtype=dtype,
         bytes=sum(map(_size, resident)),
         passing=passing,
+        attention=attention,
         seconds=time.perf_counter() - began,
     )
 

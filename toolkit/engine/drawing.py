@@ -68,6 +68,8 @@ class Drawer:
             "diffusers": diffusers.__version__,
             "model_hash": model.settled_hash(),
         }
+        if components.attention != "auto":
+            facts["attention"] = components.attention
         # Finishing steps work on all of a picture, so what is outside of a mask stays no longer as it was.
         own = {} if request.finish else found[0][2]
         if alone := components.coalescer.alone(job.exact):

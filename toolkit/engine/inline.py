@@ -29,8 +29,9 @@ class InlineEngine:
 
     def __init__(
         self, models: ModelIndex, *, dtype: str = "auto", name: str = "inline", plugins: Plugins | None = None,
-        patience: Patience | None = None,
+        patience: Patience | None = None, attention: str = "auto",
     ) -> None:  # fmt: skip
+        self._attention = attention
         self.capacity, self.express = JOBS_AT_ONCE, EXPRESS
         self._models, self._dtype, self._name, self._patience = models, dtype, name, patience
         self._runner = self._hire(plugins)
@@ -109,7 +110,8 @@ class InlineEngine:
                 from toolkit.engine.drawing import Drawer
                 from toolkit.engine.manager import PipelineManager
 
-                manager = PipelineManager(self._dtype, told=folder_beside(self._models.where))
+                told = folder_beside(self._models.where)
+                manager = PipelineManager(self._dtype, told=told, attention=self._attention)
                 self._opened = manager, Drawer(self._models, manager, self._name, lambda: self._runner.plugins)
             return self._opened
 

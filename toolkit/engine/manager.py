@@ -51,8 +51,9 @@ class PipelineManager:
 
     def __init__(
         self, dtype: str = "auto", budget: int | None = None, parked: int | None = None, told: Path | None = None,
-        passing: bool | None = None,
+        passing: bool | None = None, attention: str = "auto",
     ) -> None:  # fmt: skip
+        self._attention = attention
         self.device = choose_device()
         self.dtype = choose_dtype(dtype, self.device)
         self._budget = memory_budget(self.device) if budget is None else budget
@@ -179,14 +180,14 @@ class PipelineManager:
 
     def _load(self, model: ModelFile, passing: bool) -> Components:
         try:
-            components = load_components(model, self.dtype, self.device, passing)
+            components = load_components(model, self.dtype, self.device, passing, self._attention)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
             # The traceback holds what was loaded so far: it has to go before there is room for a second try.
             error.__traceback__ = None
             self._make_room(self._budget)
-            components = load_components(model, self.dtype, self.device, passing)
+            components = load_components(model, self.dtype, self.device, passing, self._attention)
         log.info("loaded %s as %s in %.1f s", model.id, dtype_name(self.dtype), components.seconds)
         return components
 

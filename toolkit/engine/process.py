@@ -42,7 +42,7 @@ class ProcessEngine:
 
     def __init__(
         self, models: ModelIndex, *, dtype: str = "auto", data: Path, ready_when: Callable[[], bool] | None = None,
-        plugins: Plugins | None = None, patience: Patience | None = None,
+        plugins: Plugins | None = None, patience: Patience | None = None, attention: str = "auto",
     ) -> None:  # fmt: skip
         self._patience = patience or Patience()
         self.capacity, self.express = JOBS_AT_ONCE, EXPRESS
@@ -50,6 +50,7 @@ class ProcessEngine:
         self._setup = {
             "folders": [str(Path(folder).resolve()) for folder in models.folders],
             "dtype": dtype,
+            "attention": attention,
             "patience": asdict(self._patience),
         }
         self._plugins = plugins

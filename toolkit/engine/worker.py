@@ -43,7 +43,7 @@ class Worker:
         models = ModelIndex([Path(folder) for folder in setup["folders"]])
         self._engine = InlineEngine(
             models, dtype=setup["dtype"], name="process", plugins=self._plugins(setup["plugins"]),
-            patience=patience,
+            patience=patience, attention=setup["attention"],
         )  # fmt: skip
 
     def _plugins(self, plain: Mapping[str, Any] | None) -> Plugins | None:

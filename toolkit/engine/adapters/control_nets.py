@@ -14,6 +14,7 @@ from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
 from safetensors.torch import load_file
 
 from toolkit.controls import ControlFile
+from toolkit.engine.attention import attend
 from toolkit.engine.device import free_cache, out_of_memory
 from toolkit.errors import ModelError
 from toolkit.weights import short
@@ -113,6 +114,7 @@ class ControlShelf:
         net = net.to(components.device, components.dtype).eval().requires_grad_(False)
         if components.device.type in ("cuda", "cpu"):  # as the denoiser itself
             net = net.to(memory_format=torch.channels_last)
+        attend(net, components.attention)
         return Net(net, bgr=config.get(_ORDER) == "bgr")
 
 
