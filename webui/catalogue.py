@@ -20,6 +20,7 @@ from webui.export_routes import exporters
 from webui.lora_cards import Strangers, lora_strangers, lora_views, loras_of
 from webui.plugin_routes import finishing
 from webui.tabs import page_tabs
+from webui.vocabulary import vocabulary
 
 if TYPE_CHECKING:
     from toolkit.jobs import Who
@@ -160,7 +161,8 @@ def _model(model: ModelFile, drafts: bool) -> dict[str, Any]:
         "defaults": dict(card["defaults"]),
         "refine_strength": card.get("refine_strength", REFINE_STRENGTH),
         "draft": drafts,
-        "known_words": list(card.get("known_words") or ()),
+        "known_words": len(card.get("known_words") or ()),
+        "vocabulary": vocabulary(card),
     }
 
 

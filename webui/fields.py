@@ -61,15 +61,11 @@ def model_fields(studio: Studio, start: dict[str, Any]) -> dict[str, Component]:
 def number_fields(start: dict[str, Any]) -> dict[str, Component]:
     """The numbers behind the choices; an empty box leaves the choice to the model."""
     return {
-        "steps": _number(
-            start, "steps", "Steps", "How often the picture is gone over; more is cleaner and takes longer."
-        ),
-        "guidance": _number(
-            start, "guidance", "Guidance", "How closely the prompt is followed; high is literal and harsh."
-        ),
+        "steps": _number(start, "steps", "Steps", "More is cleaner and takes longer."),
+        "guidance": _number(start, "guidance", "Guidance", "High follows the prompt closely and is harsh."),
         "width": _number(start, "width", "Width", "In pixels; close to the model’s own size works best."),
         "height": _number(start, "height", "Height", "In pixels; the shapes above fill in both sides."),
-        "seed": _number(start, "seed", "Seed", "The number a picture grows from; the same seed draws it again."),
+        "seed": _number(start, "seed", "Seed", "The same seed draws the same picture again."),
         "count": _number(start, "count", "Pictures", "How many are drawn at once, each from the next seed."),
         "sampler": gr.Dropdown(
             [("Model’s own", "auto"), *((sampler.label, sampler.name) for sampler in SAMPLERS)],
@@ -93,10 +89,10 @@ def number_fields(start: dict[str, Any]) -> dict[str, Component]:
 def advanced_fields(start: dict[str, Any]) -> dict[str, Component]:
     """What most people never need; the words are those of other studios, so that their advice can be followed."""
     return {
-        "clip_skip": _number(start, "clip_skip", "Clip skip", "Stops reading the prompt so many layers early; 1 or 2."),
-        "eta": _number(start, "eta", "Eta", "Fresh noise in each step, 0 to 1, for samplers that add any."),
+        "clip_skip": _number(start, "clip_skip", "Clip skip", "Reads the prompt so many layers less; 1 or 2."),
+        "eta": _number(start, "eta", "Eta", "Fresh noise in each step, 0 to 1, where samplers add any."),
         "rescale": _number(
-            start, "rescale", "Guidance rescale", "Takes back harsh contrast of high guidance, 0 to 1.", "0"
+            start, "rescale", "Guidance rescale", "Takes back the contrast of high guidance, 0 to 1.", "0"
         ),
         "variation_seed": _number(
             start, "variation_seed", "Variation seed", "A second seed, which the picture is turned towards.", "none"

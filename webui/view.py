@@ -13,7 +13,7 @@ import gradio as gr
 SHELLS = Path(__file__).parent / "shells"
 STYLE_SHEETS = (
     "tokens", "gradio", "layout", "buttons", "controls", "prompt", "cards", "start", "overlay", "batch", "canvas",
-    "stage", "under", "welcome", "compare", "lists", "dialogs", "models", "plugins", "motion",
+    "stage", "under", "welcome", "compare", "lists", "dialogs", "vocabulary", "models", "plugins", "motion",
 )  # fmt: skip
 SCRIPTS = Path(__file__).parent / "assets" / "js"
 # All at once, or a browser would learn of each only from the one that asks for it.

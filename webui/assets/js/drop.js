@@ -63,7 +63,7 @@ function compare(fileName, found, sentences) {
   const [now, then] = [merged(state.values), merged(found)];
   const differ = (name) => worded(name, now[name]) !== worded(name, then[name]) || plainly(now[name]) !== plainly(then[name]);
   const changes = Object.keys(LABELS).filter(differ);
-  const form = make("form.lm-compare", { method: "dialog" });
+  const form = make("form.lm-changes", { method: "dialog" });
   const boxes = new Map();
   form.append(make("p.lm-dim", {}, changes.length ? `${fileName} was drawn with other settings than those in the form. Take over:` : `${fileName} was drawn with exactly the settings in the form.`));
   for (const name of changes) {
@@ -93,6 +93,12 @@ function plainly(value) {
   try { return JSON.stringify(JSON.parse(value)); } catch (words) { return ""; }
 }
 
+// What a sampler's own schedule is called, for the sampler that the form has now.
+function usualSchedule() {
+  const chosen = state.values.sampler && state.values.sampler !== "auto" ? state.values.sampler : model()?.defaults.sampler;
+  return state.catalogue?.samplers.find((one) => one.name === chosen)?.default_schedule ?? "auto";
+}
+
 function worded(name, value) {
   const plain = ["start", "refine", "loras", "controls", "finish", "extras"].includes(name) && value ? JSON.parse(value) : null;
   if (name === "start") return STARTS[plain?.kind] ?? "the prompt alone";
@@ -106,6 +112,7 @@ function worded(name, value) {
   if (name === "seed") return value || "a new one each time";
   if (name === "count") return String(value || 1);
   if (name === "steps" || name === "guidance") return String(value || (model()?.defaults[name] ?? "auto"));
+  if (name === "schedule") return value && value !== "auto" ? value : usualSchedule();
   if (name === "sampler") return value === "auto" ? samplerLabel(model()?.defaults.sampler ?? "auto") : samplerLabel(value);
   return value || "nothing";
 }

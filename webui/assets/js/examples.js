@@ -1,13 +1,23 @@
-// The empty page: pictures of the starter that fill in their prompt, and what the starter is.
+// The empty stage: pictures of the model that fill in their prompt, what the model is, or how a picture is brought.
 
 import { byId, make } from "./dom.js";
-import { draw, input, put } from "./form.js";
-import { model, on, state } from "./store.js";
+import { input, put } from "./form.js";
+import { desk } from "./starts.js";
+import { model, on, state, tell } from "./store.js";
+import { openTab } from "./tabs.js";
+
+const MOST = 12;
+// What the desks say that begin with a picture, until there is one.
+const BRING = {
+  rework: ["Which picture should change?", "Drop it anywhere on this page or paste it. Then say what it should become."],
+  inpaint: ["Which picture do you want to change or extend?", "Drop it anywhere on this page or paste it. Then paint over what should change, or pull its frame."],
+  upscale: ["Which pictures should be larger?", "Drop one or many anywhere on this page, or paste one."],
+};
 
 let drawn = []; // the starter's own pictures, by prompt and seed
 
 export async function startExamples() {
-  on("shown catalogue form", render);
+  on("shown catalogue form start", render);
   try {
     drawn = await (await fetch(new URL("../examples/index.json", import.meta.url))).json();
   } catch (none) { /* without pictures the prompts still serve */ }
@@ -23,36 +33,36 @@ function pictureOf({ picture, prompt, seed }) {
 function render() {
   const box = byId("lm-empty");
   const chosen = model();
-  const key = JSON.stringify([chosen?.id, state.catalogue?.examples.length]);
+  const key = JSON.stringify([chosen?.id, state.catalogue?.examples.length, desk.tab]);
   if (state.shown?.kind !== "examples" || !state.catalogue || box.dataset.key === key) return;
   box.dataset.key = key;
+  if (BRING[desk.tab]) { box.replaceChildren(welcome(...BRING[desk.tab])); return; }
   const own = state.catalogue.examples.filter((example) => example.model === chosen?.id);
-  const examples = (own.length ? own : state.catalogue.examples).slice(0, 12);
+  const examples = (own.length ? own : state.catalogue.examples).slice(0, MOST);
   box.replaceChildren(
-    make("div.lm-welcome", {}, make("h2", {}, "What would you like to see?"), make("p.lm-dim", {}, examples.length ? "Type a prompt, or begin with one of these." : "Type a prompt and press Draw.")),
-    make("div.lm-examples", { role: "group", "aria-label": "Examples" }, ...examples.map(card)),
+    welcome("What would you like to see?", examples.length ? "Type a prompt, or begin with one of these." : "Type a prompt and press Draw."),
+    make("div.lm-examples", { role: "group", "aria-label": "Examples" }, ...examples.map((example) => exampleCard(example))),
     note(chosen),
   );
 }
 
-function card(example) {
-  const picture = pictureOf(example);
-  const face = picture
-    ? make("img", { src: picture, alt: "", loading: "lazy", draggable: "false" })
-    : make("span.lm-example-face", { "aria-hidden": "true" });
-  return make("button.lm-example", { type: "button", title: "Fill in this prompt", onclick: () => use(example) }, face, make("span", {}, example.prompt));
-}
+const welcome = (title, about) => make("div.lm-welcome", {}, make("h2", {}, title), make("p.lm-dim", {}, about));
 
-function use(example) {
-  put({ prompt: example.prompt, seed: example.seed ?? null });
-  input("prompt")?.focus({ preventScroll: false });
+// A picture with its prompt, which a click fills in; `then` is called after that.
+export function exampleCard(example, then = () => input("prompt")?.focus({ preventScroll: false })) {
+  const picture = pictureOf(example);
+  const face = picture ? make("img", { src: picture, alt: "", loading: "lazy", draggable: "false" }) : null;
+  const use = () => { put({ prompt: example.prompt, seed: example.seed ?? null }); then(); };
+  return make("button.lm-example", { type: "button", title: "Fill in this prompt", "data-bare": !picture, onclick: use }, face, make("span", {}, example.prompt));
 }
 
 function note(chosen) {
-  const starter = !chosen || chosen.id === "limner-starter";
-  const about = starter
-    ? `You are drawing with the starter, a very small model that ships with Limner: it draws simple things at 256 × 256 within seconds, on any computer, and knows only ${chosen?.known_words.length || "a few"} words.`
-    : `You are drawing with ${chosen.title}.`;
-  const bigger = "For anything more, put a model folder in the diffusers format (Stable Diffusion 1.5 or a relative of it) into models/checkpoints and reload this page; it appears under Model.";
-  return make("div.lm-starter-note", {}, make("p", {}, about), make("p", {}, bigger));
+  const words = chosen?.vocabulary ?? [];
+  const about = words.length
+    ? make("p", {}, `${chosen.title} is a very small model: it draws ${listed(words.filter((group) => group.example).map((group) => group.title.toLowerCase()))} at ${chosen.native_size.join(" × ")}. `, link(`See the ${chosen.known_words} words it knows`, () => tell("vocabulary")))
+    : make("p", {}, chosen ? `You are drawing with ${chosen.title}.` : "There is no model yet.");
+  return make("div.lm-starter-note", {}, about, make("p", {}, "For anything more, use a model of your own: ", link("Models", () => openTab("models")), " says how."));
 }
+
+const link = (text, onclick) => make("button.lm-link", { type: "button", onclick }, text);
+const listed = (names) => (names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names.join(""));

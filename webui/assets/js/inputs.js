@@ -32,9 +32,19 @@ export function beginWithAll(files) {
 export const beginWith = (file) => bring(async () => {
   const picture = await api.bring(file, { name: file.name });
   // What is on this machine need not come back from the studio, unless it was changed on the way.
-  if (!picture.notes.length) local.set(picture.sha, URL.createObjectURL(file));
+  if (!picture.notes.length && await shows(file, picture)) local.set(picture.sha, URL.createObjectURL(file));
   return picture;
 }, desk.tab);
+
+// A browser reads fewer kinds of pictures than the studio, and none that is damaged.
+async function shows(file, { width, height }) {
+  try {
+    const bitmap = await createImageBitmap(file);
+    const same = bitmap.width === width && bitmap.height === height;
+    bitmap.close();
+    return same;
+  } catch (unreadable) { return false; }
+}
 
 const local = new Map();
 

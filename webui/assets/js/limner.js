@@ -31,6 +31,7 @@ import { startTabs } from "./tabs.js";
 import { startTheme } from "./theme.js";
 import { failed } from "./toast.js";
 import { startUpscale } from "./upscale.js";
+import { startVocabulary } from "./vocabulary.js";
 import { startWords } from "./words.js";
 
 const SHELLS = ["lm-engine", "lm-draw", "lm-chips", "lm-tabs", "lm-start", "lm-loras-place", "lm-finishing-place", "lm-advanced-toggle", "lm-easel", "lm-stop", "lm-quality", "lm-styles", "lm-numbers-toggle", "lm-stage", "lm-jobs", "lm-tiles", "lm-models", "lm-toasts"];
@@ -63,7 +64,7 @@ async function start() {
   await shells();
   dressIcons();
   trackDeleted(on);
-  for (const part of [startTheme, startStarts, startTabs, startInputs, startCanvas, startBatch, startBegin, startLoras, startControls, startModels, startUpscale, startFinishing, startPlugins, startEngine, startStage, startJobs, startLightbox, startChoices, startStyles, startExpansion, startWords, startExamples, startDrop, startKeys]) part();
+  for (const part of [startTheme, startStarts, startTabs, startInputs, startCanvas, startBatch, startBegin, startLoras, startControls, startModels, startUpscale, startFinishing, startPlugins, startEngine, startStage, startJobs, startLightbox, startChoices, startStyles, startExpansion, startWords, startVocabulary, startExamples, startDrop, startKeys]) part();
   Object.assign(window.limner, bridge);
   window.limner.isReady(bridge);
   if (state.catalogue) tell("catalogue");

@@ -43,7 +43,7 @@ function size(bytes) {
 
 // One line: what draws here, and how much room models have.
 function machine({ device, dtype, budget, used }) {
-  if (!budget) return make("p.lm-machine.lm-dim", {}, "The engine hasn’t started yet; then it says what fits this machine.");
+  if (!budget) return make("p.lm-machine.lm-dim", {}, "What fits this machine is said here as soon as the engine has started.");
   return make("p.lm-machine", {}, `This machine draws on ${DEVICES[device] ?? device} in ${dtype}, with ${size(budget)} for models`, used ? `, of which ${size(used)} are in use.` : ".");
 }
 

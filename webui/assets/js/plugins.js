@@ -6,7 +6,7 @@ import { optionsForm } from "./options.js";
 import { on, state, tell } from "./store.js";
 import { failed, toast } from "./toast.js";
 
-const STATES = { active: "on", disabled: "off", found: "waits for permission", changed: "changed, not loaded", incompatible: "made for another version", failed: "failed" };
+const STATES = { active: "On", disabled: "Off", found: "Waits for permission", changed: "Changed, not loaded", incompatible: "Made for another version", failed: "Failed" };
 
 const KINDS = {
   style: "Styles", "prompt transform": "Prompts", postprocessor: "Finishing steps", upscaler: "Upscalers", exporter: "Saves as", preprocessor: "Preprocessors",
