@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.unit.plugin_makers import load
 from toolkit.adapters import ControlUse
-from toolkit.errors import RequestError
+from toolkit.errors import PluginError, RequestError
 from toolkit.finishing import FinishStep
 from toolkit.jobs import JobEvent, JobState
 from toolkit.plugins import calls, hookspecs
@@ -265,6 +265,27 @@ def test_a_plugin_is_off_after_three_errors(tmp_path: Path, caplog: pytest.LogCa
     assert "switched off after 3 errors" in plugins.get("a").reason
     assert told == [1]
     assert "not there any more" in calls.finish(plugins, RED, request(finish=steps("bad"))).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("None", "gave None: it must return a picture"),
+        ("np.zeros((4, 4, 3), 'uint8')", "gave ndarray, but must give a picture of Pillow; Image.fromarray makes one"),
+        ("'x.png'", "gave str, but must give a picture of Pillow."),
+    ],
+)
+def test_what_is_no_picture_is_named_and_left_out(tmp_path: Path, answer: str, said: str) -> None:
+    source = (
+        f"import numpy as np\ndef run(image, options, context): return {answer}\n"
+        "@hookimpl\ndef register_postprocessors(): yield Postprocessor('x', 'X', run)\n"
+        "@hookimpl\ndef register_preprocessors(): yield Preprocessor('x', 'X', run)"
+    )
+    plugins = load(tmp_path, a=source)
+    done = calls.finish(plugins, RED, request(finish=steps("x")))
+    assert done.image is RED and said in done.notes[0]
+    with pytest.raises(PluginError, match=r"“X” failed: .*the preprocessor “x” gave"):
+        calls.preprocess(plugins, ControlUse("any", "0" * 64, preprocessor="x"), RED, request())
 
 
 def test_no_plugins_change_nothing(tmp_path: Path) -> None:

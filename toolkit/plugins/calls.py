@@ -287,10 +287,7 @@ def _run_step(step: Step, image: Image, options: dict[str, Any], context: Contex
         answer = step.noun.run(image.copy(), scale, options, context)
     else:
         answer = step.noun.run(image.copy(), options, context)
-    from PIL import Image as pillow
-
-    if not isinstance(answer, pillow.Image):
-        raise PluginError(f"it gave {answer!r:.80} and no picture")
+    _expect_picture(answer, f"“run” of “{step.name}”")
     return answer if answer.mode in ("RGB", "RGBA") else answer.convert("RGB")
 
 
@@ -314,12 +311,20 @@ def _same_picture(before: bytes, after: bytes) -> bool:
 
 
 def _run_preprocessor(noun: Any, image: Image, options: Mapping[str, Any], context: Context) -> Image:
-    from PIL import Image as PillowImage
-
     made = noun.run(image, options, context)
-    if not isinstance(made, PillowImage.Image):
-        raise PluginError(f"The preprocessor “{noun.name}” gave {made!r:.80}, but must give a picture.")
+    _expect_picture(made, f"“run” of the preprocessor “{noun.name}”")
     return made.convert("RGB")
+
+
+def _expect_picture(answer: Any, who: str) -> None:
+    from PIL import Image as pillow
+
+    if isinstance(answer, pillow.Image):
+        return
+    if answer is None:
+        raise PluginError(f"{who} gave None: it must return a picture.")
+    how = "; Image.fromarray makes one of an array" if hasattr(answer, "__array_interface__") else ""
+    raise PluginError(f"{who} gave {type(answer).__name__}, but must give a picture of Pillow{how}.")
 
 
 def _context(plugins: Plugins, plugin: Plugin, request: GenerationRequest, purpose: str) -> Context:

@@ -49,6 +49,7 @@ class Guard:
                 plugin.fail(f"It was switched off after {plugin.errors} errors; the last one: {reason}", trace)
         if self.on_blame is not None:
             self.on_blame(plugin)
-        log.error("the plugin “%s” failed: %s\n%s", plugin.name, reason, trace)
+        log.error("the plugin “%s” failed: %s", plugin.name, reason)
+        log.debug("%s", trace)  # for the owner it stands on the Plugins page
         if over:
             self._on_off(plugin)
