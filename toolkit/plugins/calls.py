@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from toolkit.plugins.states import Plugin
 
 MAX_PIXELS = 8192 * 8192
+# The page or the saving of pictures waits for these, for everybody; a drawing may take its time.
+QUICK_SECONDS = 10.0
 _STRICT = ("allow", "blur", "block")
 
 
@@ -52,7 +54,7 @@ def prepare(plugins: Plugins, request: GenerationRequest) -> GenerationRequest:
     changed = replace(request, **_transformed(plugins, request))
     for plugin, implementation in plugins.registry.implementations("prepare_request"):
         args = {"request": changed, "settings": plugins.settings(plugin.name)}
-        answer = plugins.guard.hook(plugin, implementation, args)
+        answer = _quickly(plugins, plugin, implementation, args)
         if isinstance(answer, GenerationRequest):
             changed = answer
         elif answer is not None and answer is not MISSING:
@@ -170,9 +172,11 @@ def describe(plugins: Plugins, request: GenerationRequest, image: Image) -> dict
     facts: dict[str, Any] = {"plugins": plugins.order} if plugins.order else {}
     for plugin, implementation in plugins.registry.implementations("describe_image"):
         args = {"request": request, "image": image, "settings": plugins.settings(plugin.name)}
-        answer = plugins.guard.hook(plugin, implementation, args)
+        answer = _quickly(plugins, plugin, implementation, args)
         if isinstance(answer, Mapping):
             facts |= {f"{plugin.name}.{name}": str(value)[:2000] for name, value in answer.items()}
+        elif answer is not None and answer is not MISSING:
+            plugins.guard.blame(plugin, f"describe_image gave {answer!r:.80}, but must give names with their texts.")
     return facts
 
 
@@ -273,12 +277,18 @@ def _transformed(plugins: Plugins, request: GenerationRequest) -> dict[str, str]
         context = _context(plugins, plugin, request, transform.name)
         for name in transform.applies_to:
             chance = Random(f"{request.seed}/{transform.name}/{name}")
-            answer = plugins.guard.call(plugin, transform.run, texts[name], chance, context)
+            answer = plugins.guard.call(plugin, in_time, QUICK_SECONDS, transform.run, texts[name], chance, context)
             if isinstance(answer, str):
                 texts[name] = answer
             elif answer is not MISSING:
                 plugins.guard.blame(plugin, f"“{transform.name}” gave {answer!r:.80}, but must give text.")
     return texts
+
+
+def _quickly(plugins: Plugins, plugin: Plugin, implementation: Any, args: Mapping[str, Any]) -> Any:
+    """`Guard.hook`, ended after some seconds."""
+    given = [args[name] for name in implementation.argnames]
+    return plugins.guard.call(plugin, in_time, QUICK_SECONDS, implementation.function, *given)
 
 
 def _run_step(step: Step, image: Image, options: dict[str, Any], context: Context) -> Image:

@@ -29,13 +29,16 @@ def in_time(seconds: float, work: Callable[..., Any], *args: Any) -> Any:
     except BaseException as error:  # raised again below, once nothing can be raised from outside any more
         failure = error
     # What the watch asked for at the last moment may come anywhere until it is stopped. Python looks for it where
-    # something is called and where a loop turns back, so there is none of that here outside of `try`.
-    while True:
+    # something is called and where a loop turns back, so there is none of that here outside of `try`. Once `ended` is
+    # set, one more can be on its way and no other: the watch looks at it before each.
+    try:
         try:
             watch.stop()
-            break
         except _TooLong:
             watch.ended = True
+            watch.stop()
+    except _TooLong:
+        watch.stop()
     if isinstance(failure, _TooLong):
         raise PluginError(f"It was not done within {seconds:g} seconds: something in it loops or waits.") from None
     if failure is not None:
