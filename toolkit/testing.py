@@ -2,8 +2,8 @@
 only who asks for the starter model.
 
 `load_plugin(folder)` loads a plugin by the studio's own door and fails the test when it isn't active; `finish(name,
-image, **options)` runs a finishing step of the plugins loaded so far and `preprocess` a preprocessor;
-`studio_with(*folders)` is a studio with the sketch engine or the starter model, and `run_job` draws with it.
+image, **options)` runs a finishing step of the plugins loaded so far, `preprocess` a preprocessor and `export` an
+exporter; `studio_with(*folders)` is a studio with the sketch engine or the starter model, and `run_job` draws with it.
 """
 
 from __future__ import annotations
@@ -84,6 +84,16 @@ def preprocess(load_plugin: Callable[..., Plugins]) -> Callable[..., Image]:
         use = ControlUse("any", "0" * 64, preprocessor=name, options=options)
         checked = calls.check_preprocessors(plugins, GenerationRequest("test", seed=0, controls=(use,)))
         return calls.preprocess(plugins, checked.controls[0], image, checked)
+
+    return run
+
+
+@pytest.fixture
+def export(load_plugin: Callable[..., Plugins]) -> Callable[..., bytes]:
+    """`export(name, image)`: the bytes of the other file that an exporter makes of a picture."""
+
+    def run(name: str, image: Image) -> bytes:
+        return calls.export(load_plugin.plugins, name, image, GenerationRequest("test", seed=0))
 
     return run
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from toolkit.settings import Settings
 
 HELP = "list plugins, write a new one, check one, add one, switch them on and off"
-KINDS = ("finish", "style", "control", "upscaler", "tab")
+KINDS = ("finish", "style", "control", "upscaler", "exporter", "option", "tab")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 from toolkit.errors import Cancelled, RequestError
 from toolkit.exports import export_path
+from toolkit.jobs import OWNER
 from toolkit.plugins.context import Context
 from toolkit.plugins.descriptors import (
     Command,
@@ -19,6 +20,7 @@ from toolkit.plugins.params import Choice, Color, ImageInput, Number, Text, Togg
 from toolkit.styles import Style
 
 __all__ = [
+    "OWNER",
     "Cancelled",
     "Choice",
     "Color",

@@ -148,10 +148,13 @@ def register_settings() -> Iterable[Param]:
 def register_commands() -> Iterable[Command]:
     """Collect. Commands of the command line; the manifest's `commands` names them too.
 
+        def count(studio, words, options):
+            print(studio.gallery.count(OWNER))
+            return 0
+
         @hookimpl
         def register_commands():
-            yield Command("count", "count the pictures", lambda studio, words, options: print(
-                studio.gallery.count(OWNER)) or 0)
+            yield Command("count", "count the pictures", count)
     """
 
 

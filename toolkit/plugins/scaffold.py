@@ -8,10 +8,10 @@ from pathlib import Path
 from toolkit.errors import PluginError
 from toolkit.plugins.manifest import NAME
 
-KINDS = ("finish", "style", "control", "upscaler", "tab")
+KINDS = ("finish", "style", "control", "upscaler", "exporter", "option", "tab")
 _PROVIDES = {
     "finish": '"postprocessors"', "style": '"styles"', "control": '"preprocessors", "controls"',
-    "upscaler": '"upscalers"', "tab": '"tabs"',
+    "upscaler": '"upscalers"', "exporter": '"exporters"', "option": '"options", "requests"', "tab": '"tabs"',
 }  # fmt: skip
 
 _MANIFEST = """\
@@ -84,6 +84,45 @@ def register_controls():
     yield Control("{name}", "{title}", words=("{name}",), preprocessor="{name}")
 '''
 
+_EXPORTER = '''\
+"""{title}: another file of a saved picture, offered under it as “Save as”."""
+
+from toolkit.plugins.api import Exporter, hookimpl
+
+
+def run(image, context):
+    import io
+
+    file = io.BytesIO()
+    image.convert("RGB").save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+@hookimpl
+def register_exporters():
+    yield Exporter("{name}", "{title}", suffix="jpg", media_type="image/jpeg", run=run)
+'''
+
+_OPTION = '''\
+"""{title}: a choice on the page, the flag --{flag}-mood of generate, and what becomes of it."""
+
+from toolkit.plugins.api import Choice, hookimpl
+
+
+@hookimpl
+def register_options():
+    yield Choice("mood", "Mood", options=("plain", "calm", "wild"))
+
+
+@hookimpl
+def prepare_request(request):
+    mood = request.extras.get("{name}", {{}}).get("mood", "plain")
+    words = f", {{mood}}"
+    if mood == "plain" or request.prompt.endswith(words):  # a request may be prepared again
+        return None
+    return request.with_(prompt=request.prompt + words)
+'''
+
 _TAB = '''\
 """{title}: a page of its own."""
 
@@ -137,6 +176,19 @@ def test_it_makes_the_picture_to_follow(load_plugin, preprocess):
     assert made.getpixel((8, 16)) == (255, 255, 255)
     assert made.getpixel((16, 16)) == (0, 0, 0)
 """,
+    "exporter": """\
+def test_it_makes_a_file(load_plugin, export):
+    load_plugin(FOLDER)
+    assert export("{name}", Image.new("RGB", (32, 24), "red")).startswith(b"\\xff\\xd8")
+""",
+    "option": """\
+def test_what_is_chosen_is_in_the_prompt(load_plugin, studio_with):
+    with studio_with(FOLDER) as studio:
+        plain = studio.prepare(GenerationRequest("red star"))
+        calm = studio.prepare(GenerationRequest("red star", extras={{"{name}": {{"mood": "calm"}}}}))
+        assert (plain.prompt, calm.prompt) == ("red star", "red star, calm")
+        assert studio.prepare(calm).prompt == calm.prompt
+""",
     "style": """\
 def test_the_style_is_there(load_plugin):
     plugins = load_plugin(FOLDER)
@@ -153,10 +205,14 @@ def test_the_tab_is_built(load_plugin, studio_with):
         tab.build(studio)
 """,
 }
+_SOURCES = {
+    "finish": _FINISH, "upscaler": _UPSCALER, "control": _CONTROL, "exporter": _EXPORTER, "option": _OPTION,
+}  # fmt: skip
 _TEST_HEAD = '"""Tests of {title}, with the fixtures of toolkit.testing."""\n\nfrom pathlib import Path\n\n'
 _TEST_NEEDS = {
     "finish": "from PIL import Image\n\n", "upscaler": "from PIL import Image\n\n",
-    "control": "from PIL import Image\n\n",
+    "control": "from PIL import Image\n\n", "exporter": "from PIL import Image\n\n",
+    "option": "from toolkit.request import GenerationRequest\n\n",
 }  # fmt: skip
 _README = "# {title}\n\nWhat it does, what its options mean, and a picture of the result.\n"
 
@@ -172,7 +228,7 @@ def write_plugin(place: Path, name: str, kind: str = "finish") -> list[Path]:
         raise PluginError(f"{folder} is there already; choose another name.")
     words = {
         "name": name, "title": name.replace("_", " ").capitalize(), "provides": _PROVIDES[kind],
-        "style_id": name.replace("_", "-"),
+        "style_id": name.replace("_", "-"), "flag": name.replace("_", "-"),
     }  # fmt: skip
     body = f"FOLDER = Path(__file__).resolve().parent.parent\n\n\n{_TESTS[kind]}"
     files = {"plugin.toml": _MANIFEST, "README.md": _README}
@@ -182,7 +238,7 @@ def write_plugin(place: Path, name: str, kind: str = "finish") -> list[Path]:
         files["__init__.py"] = '"""{title}."""\n'
         files["ui.py"] = _TAB
     else:
-        files["__init__.py"] = {"finish": _FINISH, "upscaler": _UPSCALER, "control": _CONTROL}[kind]
+        files["__init__.py"] = _SOURCES[kind]
     files[f"tests/test_{name}.py"] = _TEST_HEAD + _TEST_NEEDS.get(kind, "") + body
     written = []
     try:
