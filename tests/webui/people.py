@@ -72,7 +72,7 @@ def job(client: httpx.Client, job_id: str) -> dict[str, Any] | None:
     return next((job for job in client.get("/limner/state").json()["jobs"] if job["id"] == job_id), None)
 
 
-def wait_for(client: httpx.Client, job_id: str, *states: str, seconds: float = 20) -> dict[str, Any]:
+def wait_for(client: httpx.Client, job_id: str, *states: str, seconds: float = 60) -> dict[str, Any]:
     """The job as soon as it is in one of `states` (finished, unless others are given)."""
     wanted = states or ("finished",)
     until = time.monotonic() + seconds

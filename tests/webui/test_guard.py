@@ -45,7 +45,7 @@ def server(app: App) -> Iterator[Server]:
 
 def raw(server: Server, text: str) -> str:
     """Send bytes that no client library would send, and return the answer's first line."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(text.replace("\n", "\r\n").encode())
         return connection.recv(4096).decode("latin-1").split("\r\n")[0]
 

@@ -16,7 +16,7 @@ Person = Callable[[], httpx.Client]
 
 @pytest.fixture
 def owner(server: Server) -> httpx.Client:
-    with httpx.Client(base_url=server.url, timeout=10, follow_redirects=True) as client:
+    with httpx.Client(base_url=server.url, timeout=60, follow_redirects=True) as client:
         assert client.get(server.start_link).status_code == 200
         yield client
 

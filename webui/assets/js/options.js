@@ -17,6 +17,7 @@ export function optionsForm(form, values, changed) {
   return make("div.lm-options", {}, ...form.map((param) => field(param, () => read(param), (value) => set(param, value))));
 }
 
+const named = (option) => option.charAt(0).toUpperCase() + option.slice(1).replaceAll("_", " ");
 const shownNumber = (param) => (value) => (param.whole || param.step >= 1 ? String(Math.round(value)) : Number(value).toFixed(2));
 
 function field(param, value, set) {
@@ -35,7 +36,7 @@ function labelled(param, control) {
 }
 
 function choice(param, value, set) {
-  const list = make("select.lm-input", { onchange: () => set(list.value) }, ...param.options.map((option) => make("option", { value: option, selected: option === value() }, option)));
+  const list = make("select.lm-input", { onchange: () => set(list.value) }, ...param.options.map((option) => make("option", { value: option, selected: option === value() }, named(option))));
   return labelled(param, list);
 }
 

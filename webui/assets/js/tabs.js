@@ -10,11 +10,14 @@ let page = null; // the open tab that has a page of its own
 export const currentTab = () => page ?? desk.tab;
 
 export function openTab(id) {
+  const other = id !== currentTab();
   page = DESKS.includes(id) ? null : id;
   if (!page) openDesk(id);
   render();
   tell("tab", id);
-  if (page) scrollTo({ top: 0 });
+  if (!other) return;
+  scrollTo({ top: 0 });
+  byId("lm-panel").scrollTo({ top: 0 });
 }
 
 function tabs() {

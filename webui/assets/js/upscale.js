@@ -77,10 +77,16 @@ function told(picture, exact, to, scale) {
   return `${width} × ${height} becomes ${across} × ${down}${cut}`;
 }
 
+// “Enlarge by a model” is “A model” where one chooses what enlarges.
+function shortly(label) {
+  const rest = label.replace(/^Enlarge \((.*)\)$/, "$1").replace(/^Enlarge by /, "");
+  return rest.charAt(0).toUpperCase() + rest.slice(1);
+}
+
 function way() {
   const ways = make("div.lm-segments", { role: "radiogroup", "aria-label": "How it is enlarged" });
   const box = make("div.lm-control", {}, make("span.lm-legend", { "aria-hidden": "true" }, "By"), ways);
-  box.update = () => radios(ways, upscalers().map((one) => ({ key: one.name, label: one.label.replace(/^Enlarge \((.*)\)$/, "$1").replace(/^Enlarge by /, ""), title: one.help || one.label })), chosen().name, (by) => change({ by }));
+  box.update = () => radios(ways, upscalers().map((one) => ({ key: one.name, label: shortly(one.label), title: one.help || one.label })), chosen().name, (by) => change({ by }));
   return box;
 }
 
