@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -81,6 +83,14 @@ def test_the_command_line_lists_them_as_json(launch: Launch) -> None:
     assert {one["name"] for one in listed if one["state"] == "active"} >= set(NAMES) - OFF
     safe = json.loads(launch("--safe-mode", "plugins", "list", "--json").stdout)
     assert {one["state"] for one in safe} == {"disabled"}
+
+
+def test_who_stops_reading_sees_no_traceback(data: Path) -> None:
+    command = [sys.executable, str(FOLDER.parent / "launch.py"), "plugins", "list", "--data", str(data)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as listing:
+        listing.stdout.close()
+        said = listing.stderr.read()
+    assert (listing.returncode, said) == (1, "")
 
 
 def test_plugins_is_taken_before_and_after_the_command(launch: Launch, tmp_path: Path) -> None:

@@ -43,10 +43,15 @@ def main(argv: Sequence[str]) -> int:
         if "generate" in argv and environment.ready("page") and not environment.inside():
             return environment.run_inside(argv)  # its flags are those of plugins too, which need the packages
         args = read(argv)
-        return _run(args, argv)
+        code = _run(args, argv)
+        sys.stdout.flush()  # while what it may raise is still caught
+        return code
     except LimnerError as error:
         print(error, file=sys.stderr)
         return 2
+    except BrokenPipeError:  # who reads it, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 130
