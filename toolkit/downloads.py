@@ -79,7 +79,8 @@ def _plan_hub(source: str, name: str, file: str, revision: str | None, folder: P
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     api = HfApi(endpoint=endpoint)
-    failures = (HfHubHTTPError, OfflineModeIsEnabled, OSError)
+    # Which library the hub's client speaks HTTP by differs with its version; its own error has that one's for a base.
+    failures = (*HfHubHTTPError.__bases__, OfflineModeIsEnabled, OSError)
     try:
         info = api.model_info(name, revision=revision, files_metadata=True, timeout=_SECONDS)
     except failures as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import struct
 import threading
 from collections.abc import Iterator
@@ -181,6 +182,14 @@ def test_what_cannot_be_fetched_is_said_before_anything_is(hub, tmp_path, source
         plan(source, tmp_path, hub.address)
     assert sentence in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_hub_that_does_not_answer_is_said(tmp_path):
+    with socket.socket() as nobody:  # bound and not listening: every connection is refused
+        nobody.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        with pytest.raises(ModelError, match=r"acme/fish can't be asked for .*check the name and the connection"):
+            plan("acme/fish", tmp_path, endpoint=endpoint)
 
 
 def test_what_is_no_safetensors_file_is_not_kept(hub, tmp_path):

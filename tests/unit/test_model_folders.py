@@ -140,7 +140,7 @@ def test_folders_are_added_and_removed_by_the_command_line(layout, tmp_path, cap
         return command.run(args, load_settings(data=args.data))
 
     assert run("add", str(root)) == 0
-    assert "1 LoRAs" in capsys.readouterr().out
+    assert "1 LoRA," in capsys.readouterr().out
     assert run("--json") == 0
     listed = json.loads(capsys.readouterr().out)
     assert str(paths["checkpoint"]) in {model["path"] for model in listed["models"]}
@@ -154,6 +154,18 @@ def test_folders_are_added_and_removed_by_the_command_line(layout, tmp_path, cap
     assert sorted((str(path), path.stat().st_mtime_ns) for path in root.rglob("*")) == before
     with pytest.raises(ModelError, match=r"There is no folder .*nowhere"):
         run("add", str(tmp_path / "nowhere"))
+
+
+def test_a_damaged_file_of_any_kind_is_said_and_not_counted(tmp_path, capsys):
+    loras = tmp_path / "mine" / "models" / "Lora"
+    loras.mkdir(parents=True)
+    (loras / "torn.safetensors").write_bytes(bytes(40))
+    add_folder(tmp_path / "data" / LIST, tmp_path / "mine")
+    args = read(["models", "--json", "--data", str(tmp_path / "data")])
+    assert command.run(args, load_settings(data=args.data)) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert "torn" not in {file["name"] for file in listed["lora"]}
+    assert any("Lora/torn.safetensors is damaged" in problem for problem in listed["problems"])
 
 
 def test_a_running_studio_sees_a_folder_that_is_added_meanwhile(layout, tmp_path):

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 HELP = "list models, use folders of A1111 and ComfyUI in place, fetch a model"
 _TITLES = {
-    "lora": "LoRAs", "vae": "VAEs", "embedding": "embeddings", "controlnet": "ControlNets", "upscaler": "upscalers",
-    "checkpoint": "checkpoints",
+    "lora": "LoRA", "vae": "VAE", "embedding": "embedding", "controlnet": "ControlNet", "upscaler": "upscaler",
+    "checkpoint": "checkpoint",
 }  # fmt: skip
 _FOLDERS = {"lora": "loras", "vae": "vae", "embedding": "embeddings", "controlnet": "controlnet"}
 
@@ -56,6 +56,8 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
             models.append(model)
     warm = read_loaded(folder_beside(index.where))
     others = {kind: index.files(kind) for kind in _TITLES if kind != "checkpoint"}
+    problems += [str(file.facts["error"]) for files in others.values() for file in files if file.facts.get("error")]
+    others = {kind: [file for file in files if not file.facts.get("error")] for kind, files in others.items()}
     if args.json:
         plain = {kind: [_file_facts(file) for file in files] for kind, files in others.items()}
         whole = {"models": [_facts(model, warm) for model in models], **plain, "problems": problems}
@@ -69,7 +71,7 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
         print(f"    {model.licence} ({model.plain_licence}) · {model.path}")
     if not models:
         print("There is no model yet. Put one into models/checkpoints, or `launch.py models add FOLDER`.")
-    counts = [f"{len(files)} {_TITLES[kind]}" for kind, files in others.items() if files]
+    counts = [_counted(len(files), kind) for kind, files in others.items() if files]
     if counts:
         print(f"Also there: {', '.join(counts)}.")
     for problem in problems:
@@ -81,7 +83,7 @@ def _add(args: argparse.Namespace, settings: Settings) -> int:
     from toolkit.model_folders import LIST, add_folder, summary
 
     folder = add_folder(settings.data / LIST, args.folder)
-    counts = [f"{count} {_TITLES[kind]}" for kind, count in summary(folder).items()]
+    counts = [_counted(count, kind) for kind, count in summary(folder).items()]
     print(f"Models in {folder} are used from now on, where they are: {', '.join(counts) or 'none yet'}.")
     return 0
 
@@ -99,7 +101,7 @@ def _get(args: argparse.Namespace, settings: Settings) -> int:
     home = Path(args.to).expanduser().absolute() if args.to else settings.models[0]
     planned = plan(args.source, home)
     size = f"{planned.bytes / 1e9:.2f} GB" if planned.bytes else "a size that the server doesn't say"
-    print(f"{args.source}: {len(planned.files)} files, {size}, to {planned.target}.")
+    print(f"{args.source}: {len(planned.files)} file{'s' * (len(planned.files) != 1)}, {size}, to {planned.target}.")
     if not args.yes and not _agreed():
         print("Nothing was fetched.")
         return 1
@@ -107,6 +109,10 @@ def _get(args: argparse.Namespace, settings: Settings) -> int:
     print(file=sys.stderr)
     print(f"{_sorted_in(path, None if args.to else home)} is there.")
     return 0
+
+
+def _counted(count: int, kind: str) -> str:
+    return f"{count} {_TITLES[kind]}{'' if count == 1 else 's'}"
 
 
 def _agreed() -> bool:
