@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for networks this small a second thread costs more than it gives
 
-from toolkit.engine.protocol import EngineEvent, EngineJob
+from toolkit.engine import open_engine
+from toolkit.engine.protocol import Engine, EngineEvent, EngineJob
 from toolkit.geometry import Size
 from toolkit.models import ModelIndex
+from toolkit.plugins.plugins import Plugins
 from toolkit.request import GenerationRequest, Sampling
 
 WORDS = ["a", "red", "blue", "fish", "star", "on", "white", "big"]
@@ -132,3 +135,29 @@ class Listener:
 @pytest.fixture
 def listener() -> Listener:
     return Listener()
+
+
+class Relay:
+    """Passes the events of a shared engine on to the listener of the test that runs."""
+
+    listener: Listener | None = None
+
+    def on_event(self, event: EngineEvent) -> None:
+        if self.listener is not None:
+            self.listener.on_event(event)
+
+    def on_death(self, reason: str) -> None:
+        self.listener.on_death(reason)
+
+
+@pytest.fixture(scope="session", params=("sketch", "inline", "process"))
+def engine(request, models, tmp_path_factory) -> Iterator[Engine]:
+    """One engine of each kind, with the bundled plugins, for all tests: importing torch takes seconds."""
+    data = tmp_path_factory.mktemp("data")
+    opened = open_engine(request.param, models=models, dtype="float32", data=data, plugins=Plugins(data))
+    if request.param == "sketch":
+        opened.step_seconds = 0.005
+    opened.relay = Relay()
+    opened.start(opened.relay.on_event, opened.relay.on_death)
+    yield opened
+    opened.close()

@@ -8,6 +8,8 @@ import signal
 import pytest
 
 from toolkit.engine import open_engine
+from toolkit.engine.control import Patience
+from toolkit.engine.process import ProcessEngine
 from toolkit.engine.protocol import EngineJob
 from toolkit.engine.sketch import SketchEngine
 from toolkit.geometry import Size
@@ -34,25 +36,25 @@ def test_closing_ends_jobs_as_cancelled_and_may_happen_twice(kind, models, liste
     assert not listener.deaths
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows knows no SIGKILL")
-def test_a_killed_process_is_reported_and_starts_again(models, listener, tiny_request, tmp_path):
-    engine = open_engine("process", models=models, dtype="float32", data=tmp_path, attention="sliced")
-    engine.start(listener.on_event, listener.on_death)
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows knows no signals")
+def test_a_process_that_hangs_or_is_killed_is_reported_and_starts_again(models, listener, tiny_request, tmp_path):
+    patience = Patience(least=6.0)
+    engine = ProcessEngine(models, dtype="float32", data=tmp_path, patience=patience, attention="sliced")
     try:
-        engine.submit(EngineJob("lost", tiny_request.with_(steps=500, size=Size(128, 128))))
-        listener.wait_for(lambda: any(event.step >= 2 for event in listener.of("lost")))
-        os.kill(engine.stats()["pid"], signal.SIGKILL)
-        listener.wait_for(lambda: listener.deaths, 20)
-        assert "SIGKILL" in listener.deaths[0]
-        assert engine.stats()["alive"] is False
-        assert not any(event.state.ended for event in listener.of("lost")), "what a lost job means is not the engine's"
-
-        engine.start(listener.on_event, listener.on_death)
-        again = listener.draw(engine, tiny_request, "again")
-        assert again.state is JobState.FINISHED
-        assert again.facts["attention"] == "sliced", "the new process draws as the old one did"
-        assert len(listener.deaths) == 1
-        assert "loaded tiny" in (tmp_path / "engine.log").read_text()
+        for number, (kind, reason) in enumerate([("SIGSTOP", "did not answer for"), ("SIGKILL", "SIGKILL")], 1):
+            engine.start(listener.on_event, listener.on_death)
+            drawn = listener.draw(engine, tiny_request, f"drawn before {kind}")
+            assert drawn.state is JobState.FINISHED
+            assert drawn.facts["attention"] == "sliced", "the new process draws as the old one did"
+            lost = f"lost by {kind}"
+            engine.submit(EngineJob(lost, tiny_request.with_(steps=500, size=Size(128, 128))))
+            listener.wait_for(lambda lost=lost: any(event.step >= 2 for event in listener.of(lost)))
+            os.kill(engine.stats()["pid"], getattr(signal, kind))
+            listener.wait_for(lambda number=number: len(listener.deaths) == number, 60)
+            assert reason in listener.deaths[-1]
+            assert engine.stats()["alive"] is False
+            assert not any(event.state.ended for event in listener.of(lost)), "what that means is not the engine's"
+        assert (tmp_path / "engine.log").read_text().count("loaded tiny") == 2
     finally:
         engine.close()
 

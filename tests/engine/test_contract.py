@@ -4,46 +4,15 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
 
 import pytest
 from PIL import Image
 
-from toolkit.engine import open_engine
 from toolkit.engine.protocol import EngineJob
-from toolkit.engine.sketch import SketchEngine
 from toolkit.geometry import Size
 from toolkit.jobs import JobState
 
-KINDS = ("sketch", "inline", "process")
-PHASES = ["loading", "encoding", "denoising", "decoding"]
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def engine(request, models, tmp_path_factory) -> Iterator:
-    """One engine of each kind for the whole module, because importing torch takes seconds."""
-    data = tmp_path_factory.mktemp("data")
-    if request.param == "sketch":
-        opened = SketchEngine(models, step_seconds=0.005)
-    else:
-        opened = open_engine(request.param, models=models, dtype="float32", data=data)
-    relay = Relay()
-    opened.start(relay.on_event, relay.on_death)
-    opened.relay = relay
-    yield opened
-    opened.close()
-
-
-class Relay:
-    """Passes the events of a shared engine on to the listener of the test that runs."""
-
-    listener = None
-
-    def on_event(self, event) -> None:
-        self.listener.on_event(event)
-
-    def on_death(self, reason: str) -> None:
-        self.listener.on_death(reason)
+PHASES = ["loading", "encoding", "denoising", "decoding", "finishing"]
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +34,7 @@ def test_events_come_in_order_and_end_with_the_pictures(engine, listener, tiny_r
     assert {event.steps for event in events} == {4}
     assert [(picture.width, picture.height) for picture in end.pictures] == [(64, 64)] * 2
     assert all(len(picture.rgb) == 64 * 64 * 3 for picture in end.pictures)
-    assert set(end.seconds) == {"load", "encode", "denoise", "decode", "total"}
+    assert set(end.seconds) == {"load", "encode", "denoise", "decode", "finish", "total"}
     assert end.seconds["total"] == pytest.approx(sum(end.seconds.values()) - end.seconds["total"], abs=0.2)
     assert {"dtype", "batch", "device", "engine"} <= set(end.facts)
     assert engine.stats()["alive"] is True

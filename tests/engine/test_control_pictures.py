@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from concurrent.futures import Future
 
 import pytest
@@ -14,15 +13,6 @@ from toolkit.engine import open_engine
 from toolkit.engine.preprocessing import ControlAsk, ControlMade
 from toolkit.geometry import Size
 from toolkit.plugins.plugins import Plugins
-
-
-@pytest.fixture(scope="module", params=["sketch", "inline", "process"])
-def engine(request, models, tmp_path_factory) -> Iterator:
-    data = tmp_path_factory.mktemp("data")
-    opened = open_engine(request.param, models=models, dtype="float32", data=data, plugins=Plugins(data))
-    opened.start(lambda event: None, lambda reason: None)
-    yield opened
-    opened.close()
 
 
 def asked(engine, use: ControlUse, size: Size, picture: Image.Image) -> ControlMade:

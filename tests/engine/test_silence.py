@@ -1,19 +1,13 @@
-"""Engines that hang: a process that stops answering, and a job that never comes back from the model."""
+"""A job that never comes back from the model: only a new process is rid of it."""
 
 from __future__ import annotations
-
-import os
-import signal
 
 import pytest
 
 from tests.unit.plugin_makers import load
 from toolkit.engine.control import Patience
 from toolkit.engine.process import ProcessEngine
-from toolkit.engine.protocol import EngineJob
 from toolkit.errors import EngineError
-from toolkit.geometry import Size
-from toolkit.jobs import JobState
 from toolkit.settings import load_settings
 from toolkit.studio import Studio
 
@@ -32,25 +26,6 @@ def register_options(): return [Toggle("on", "Loop", False)]
 @hookimpl
 def patch_denoiser(denoiser, request): return endless() if request.extras["endless"]["on"] else None
 '''
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows knows no SIGSTOP")
-def test_a_process_that_stops_answering_is_ended_and_starts_again(models, listener, tiny_request, tmp_path):
-    engine = ProcessEngine(models, dtype="float32", data=tmp_path, patience=Patience(least=6.0))
-    engine.start(listener.on_event, listener.on_death)
-    try:
-        engine.submit(EngineJob("lost", tiny_request.with_(steps=500, size=Size(128, 128))))
-        listener.wait_for(lambda: any(event.step >= 2 for event in listener.of("lost")))
-        os.kill(engine.stats()["pid"], signal.SIGSTOP)
-        listener.wait_for(lambda: listener.deaths, 60)
-        assert "did not answer for" in listener.deaths[0]
-        assert not any(event.state.ended for event in listener.of("lost")), "what a lost job means is not the engine's"
-
-        engine.start(listener.on_event, listener.on_death)
-        assert listener.draw(engine, tiny_request, "again").state is JobState.FINISHED
-        assert len(listener.deaths) == 1
-    finally:
-        engine.close()
 
 
 def test_a_job_that_hangs_in_the_model_ends_with_the_reason_and_the_next_one_is_drawn(models, tiny_request, tmp_path):
