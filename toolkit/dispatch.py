@@ -43,6 +43,7 @@ class Dispatcher:
         self._unsent: set[str] = set()
         self._notes: dict[str, str] = {}
         self._wishes: dict[str, SkipWishes] = {}
+        self._cancelled: set[str] = set()
         self._changed = threading.Condition()
         self._closing = False
         self._engine_failed: str | None = None
@@ -60,6 +61,8 @@ class Dispatcher:
 
     def cancel(self, job_id: str) -> None:
         with self._changed:
+            if job_id in self._wishes:
+                self._cancelled.add(job_id)  # an engine that hangs never hears of it
             if job_id in self._unsent:
                 self._unsent.discard(job_id)
                 return
@@ -92,7 +95,10 @@ class Dispatcher:
             self._changed.notify_all()
         self._engine.close()
         for job in lost:
-            self._end(job, JobState.INTERRUPTED, error="The studio was closed while this was being drawn.")
+            if job.id in self._cancelled:
+                self._end(job, JobState.CANCELLED)
+            else:
+                self._end(job, JobState.INTERRUPTED, error="The studio was closed while this was being drawn.")
         if self._thread.is_alive():
             self._thread.join(timeout=10)
 
@@ -110,8 +116,9 @@ class Dispatcher:
                 if job is None:
                     self._changed.wait()
                     continue
-                if self._engine_failed:
-                    self._end(job, JobState.FAILED, error=self._engine_failed)
+                if self._engine_failed or job.id in self._cancelled:
+                    state = JobState.CANCELLED if job.id in self._cancelled else JobState.FAILED
+                    self._end(job, state, error=self._engine_failed)
                     continue
                 self._running[job.id] = job
                 self._wishes.setdefault(job.id, SkipWishes(job.request.count))
@@ -209,6 +216,7 @@ class Dispatcher:
     ) -> None:  # fmt: skip
         self._queue.finish(job.id, state, error, seconds)
         self._wishes.pop(job.id, None)
+        self._cancelled.discard(job.id)
         note = note or self._notes.pop(job.id, None)
         self._publish(
             JobEvent(job.id, state, phase="saving", images=images, error=error, note=note, seconds=seconds or {}),
@@ -230,6 +238,9 @@ class Dispatcher:
             self._engine.cancel(job.id)  # what reached the engine after its death must not start a second time
         log.warning("the engine stopped (%s) with %d jobs", reason, len(lost))
         for job in lost:
+            if job.id in self._cancelled:
+                self._end(job, JobState.CANCELLED)
+                continue
             if self._queue.put_back(job.id, alone=True) >= MAX_DEATHS_OF_A_JOB:
                 self._end(
                     job, JobState.FAILED,

@@ -197,6 +197,29 @@ def test_what_was_skipped_stays_skipped_when_its_engine_dies(tmp_path: Path, pic
     assert again and all(event.skipped == gone for event in again), "the page says so from the first word on"
 
 
+class DeafEngine(MortalEngine):
+    """A mortal engine that hears of no cancelling before it dies, as one that hangs."""
+
+    def cancel(self, job_id: str) -> None:
+        if self.deaths == 0:
+            super().cancel(job_id)
+
+
+def test_what_was_cancelled_while_its_engine_hung_is_not_drawn_again(tmp_path: Path) -> None:
+    with Studio(data=tmp_path, engine=DeafEngine(deaths=1)) as studio:
+
+        def listen(event, who) -> None:
+            if event.step == 1 and studio.engine.deaths == 1:
+                studio.job(event.job_id, who).cancel()
+
+        studio.add_listener(listen)
+        job = studio.submit(LONG)
+        with pytest.raises(EngineError, match="cancelled"):
+            job.wait(timeout=60)
+        assert job.state is JobState.CANCELLED
+        assert studio.generate(CAT.with_(steps=2)) and studio.queue.pending_total() == 0
+
+
 def test_a_picture_can_be_skipped_between_two_engines(tmp_path: Path) -> None:
     with Studio(data=tmp_path, engine=MortalEngine(deaths=1)) as studio:
 
