@@ -21,13 +21,15 @@ def upscale_files(studio, words, options):
         print(f"There is no picture or folder {path}.")
     enlarge, done, there, failed = Enlarger(studio, options), 0, 0, len(missing)
     for number, (source, target) in enumerate(tasks, 1):
-        if target.exists():
-            there += 1
-            continue
         try:
+            if target.exists() and enlarge.made(source, target):
+                there += 1
+                continue
             width, height = enlarge(source, target)
         except (RequestError, OSError) as error:
-            print(f"[{number}/{len(tasks)}] {source.name} was left out: {getattr(error, 'strerror', None) or error}")
+            said = getattr(error, "strerror", None) or str(error)
+            said = said if source.name in said else f"{source.name}: {said}"
+            print(f"[{number}/{len(tasks)}] left out: {said}")
             failed += 1
         else:
             print(f"[{number}/{len(tasks)}] {target}: {width} × {height}", flush=True)
@@ -67,6 +69,7 @@ class Enlarger:
         plugins = studio.plugins
         log = logging.getLogger("limner.plugins.upscalers")
         self._options, self._models = options, {}
+        wanted((1, 1), options["scale"], options["to"])  # a size that is none is said once too
         self._context = Context(
             GenerationRequest(), {}, Path(), plugins.data, plugins.models, log, places=plugins.places
         )  # fmt: skip
@@ -75,6 +78,17 @@ class Enlarger:
         self._context = replace(self._context, device=device())
         if options["model"]:
             choose(options["model"], 1, self._context)  # a wrong name is said once, not for every picture
+
+    def made(self, source, target):
+        """Whether `target`, which is there, is of the size that is asked for; RequestError when it has another."""
+        from PIL import Image
+
+        with Image.open(source) as before, Image.open(target) as after:
+            sizes = (before.size, before.size[::-1])  # a camera's picture may lie on its side
+            if after.size in [wanted(size, self._options["scale"], self._options["to"]) for size in sizes]:
+                return True
+            there = f"{after.width} × {after.height} pixels"
+        raise RequestError("upscale", f"{target} is there with {there}: remove it, or choose another folder by --out.")
 
     def __call__(self, source, target):
         """Save `source` enlarged as `target`, whole or not at all, and return its size."""

@@ -55,7 +55,7 @@ def test_a_folder_is_enlarged_and_goes_on_where_it_stopped(upscale, pictures, tm
     out = tmp_path / "large"
     assert upscale(pictures, model="lanczos", scale="3", out=str(out)) == 1
     said = capsys.readouterr().out
-    assert "broken.png was left out: broken.png is" in said and "3 enlarged, 0 there already, 1 left out." in said
+    assert "] left out: broken.png is" in said and "3 enlarged, 0 there already, 1 left out." in said
     made = {path.name: shape(path) for path in out.iterdir()}
     assert made == {
         "boat.png": ("RGB", (60, 90)), "boat.png.png": ("RGB", (120, 90)), "glass.png": ("RGBA", (30, 30)),
@@ -68,6 +68,8 @@ def test_a_folder_is_enlarged_and_goes_on_where_it_stopped(upscale, pictures, tm
     (pictures / "broken.png").unlink()
     assert upscale(pictures, model="lanczos", scale="3", out=str(out)) == 0
     assert "1 enlarged, 2 there already, 0 left out." in capsys.readouterr().out
+    assert upscale(pictures / "boat.png", model="lanczos", scale="2", out=str(out)) == 1
+    assert "boat.png is there with 60 × 90 pixels: remove it, or choose another folder" in capsys.readouterr().out
 
 
 def test_single_files_to_an_exact_size_by_the_best_model(upscale, pictures, capsys):
@@ -84,6 +86,8 @@ def test_what_will_not_do_is_said(upscale, pictures, tmp_path, capsys):
         upscale()
     assert upscale(tmp_path / "nowhere", pictures / "boat.png", model="lanczos") == 1
     assert "There is no picture or folder" in capsys.readouterr().out
+    with pytest.raises(RequestError, match="“5x” is no size"):
+        upscale(pictures / "boat.jpg", model="lanczos", to="5x")
     with pytest.raises(RequestError, match="no upscaler “no-such”"):
         upscale(pictures / "boat.jpg", model="no-such")
 
