@@ -81,7 +81,7 @@ def test_cancel_stops_within_one_step(engine, listener, tiny_request):
 
 
 def test_skip_gives_up_one_picture_within_a_step_and_draws_the_others_as_ever(engine, listener, tiny_request):
-    asked = tiny_request.with_(steps=120, count=3, size=Size(128, 128))
+    asked = tiny_request.with_(steps=60, count=3, size=Size(128, 128))
     whole = listener.draw(engine, asked, "whole")
     engine.submit(EngineJob("less", asked))
     listener.wait_for(lambda: any(event.step >= 3 for event in listener.of("less")))
