@@ -60,6 +60,10 @@ def plan(source: str, folder: Path, endpoint: str | None = None) -> Plan:
     `source` is a hub id (ORG/NAME, or ORG/NAME/FILE.safetensors), an address on the hub, or any https address of a
     .safetensors file. `endpoint` is the hub's address, None the usual one. Raises ModelError.
     """
+    here = Path(source).expanduser()
+    if here.is_absolute() and here.exists():
+        folder_of = here if here.is_dir() else here.parent
+        raise ModelError(f"{here} is on this machine already: use its folder by `launch.py models add {folder_of}`.")
     address = urlsplit(source)
     hub = urlsplit(endpoint or os.environ.get("HF_ENDPOINT") or "https://huggingface.co").netloc
     if address.scheme and address.netloc != hub:

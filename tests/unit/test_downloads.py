@@ -184,6 +184,12 @@ def test_what_cannot_be_fetched_is_said_before_anything_is(hub, tmp_path, source
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_of_this_machine_is_not_asked_for(tmp_path):
+    (tmp_path / "ink.safetensors").write_bytes(weights())
+    with pytest.raises(ModelError, match=r"ink\.safetensors is on this machine already: .*models add"):
+        plan(str(tmp_path / "ink.safetensors"), tmp_path)
+
+
 def test_a_hub_that_does_not_answer_is_said(tmp_path):
     with socket.socket() as nobody:  # bound and not listening: every connection is refused
         nobody.bind(("127.0.0.1", 0))
