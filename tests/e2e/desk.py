@@ -13,6 +13,7 @@ from webui import form
 from webui.server import Server
 
 READY = "html[data-limner=ready]"
+OPENING = 240_000  # ms: eight people may open their first page at once on a machine that is busy already
 LISTS = ("model", "sampler", "schedule")  # their boxes show titles
 TYPED = {name: at for at, name in enumerate(form.NAMES) if name not in (*form.HIDDEN, *LISTS)}
 AGREED = """(typed) => Object.entries(typed).every(([name, at]) =>
@@ -40,7 +41,7 @@ class Desk:
 
     def open(self, link: str) -> None:
         self.page.goto(link)
-        self.page.wait_for_selector(READY)
+        self.page.wait_for_selector(READY, timeout=OPENING)
 
     @property
     def prompt(self) -> Locator:
