@@ -57,9 +57,9 @@ def held_out(landscape: Landscape) -> bool:
 def sample_landscape(rng: random.Random, held: bool | None = False) -> Landscape:
     """A random landscape; `held` as for `world.sample_scene`. The sun never shines at night, nor the moon by day."""
     while True:
-        time = rng.choice(TIMES)
+        time = rng.choices(TIMES, (1, 1, 1, 1.5))[0]  # the moon shines by night alone
         back, front = rng.sample(LAYERS, 2)
-        light = rng.choice(("none", "moon" if time == "night" else "sun"))
+        light = rng.choices(("none", "moon" if time == "night" else "sun"), (0.4, 0.6))[0]
         place = rng.choice(("none", "left", "right")) if light != "none" else "none"
         found = Landscape(time, back, front if rng.random() < 0.7 else "none", light, place)
         if held is None or held == held_out(found):
@@ -95,16 +95,15 @@ def _mountain(draw: ImageDraw.ImageDraw, side: int, top: float, colour: Colour, 
 
 
 def _skyline(draw: ImageDraw.ImageDraw, side: int, top: float, colour: Colour, rng: random.Random, time: str) -> None:
-    # Houses and windows keep to a grid of 16 pixels of 256, two latents: finer ones come out as speckles.
-    cell, column = side // 16, 0
+    # Roofs and windows keep to a grid of 8 pixels of 256, which is that of the latents: others come out as speckles.
+    unit, column = side // 32, 0
     glass = (255, 214, 110) if time in ("night", "evening") else tuple(min(255, value + 45) for value in colour)
-    while column < 16:
-        width, height = rng.randint(1, 3), int(side * (top - rng.uniform(-0.04, 0.14))) // (cell // 2) * (cell // 2)
-        draw.rectangle([column * cell, height, (column + width) * cell - cell // 8, side], fill=colour)
-        for y in range(height + cell // 2, int(side * (top + 0.3)), cell):
-            for x in range(column * cell, (column + width) * cell, cell):
-                if rng.random() < 0.6:
-                    draw.rectangle([x + cell // 4, y, x + cell * 5 // 8, y + cell // 2], fill=glass)
+    while column < 32:
+        width, roof = 2 * rng.randint(1, 3), 2 * round(16 * (top - rng.uniform(-0.04, 0.14)))
+        draw.rectangle([column * unit, roof * unit, (column + width + 1) * unit - 1, side], fill=colour)
+        for row in range(roof + 1, 32, 2):
+            for x in range(column + 1, min(32, column + width), 2):
+                draw.rectangle([x * unit, row * unit, (x + 1) * unit - 1, (row + 1) * unit - 1], fill=glass)
         column += width
 
 
@@ -144,8 +143,8 @@ def draw_landscape(landscape: Landscape, rng: random.Random, side: int = 256) ->
     draw = ImageDraw.Draw(image)
     if landscape.light != "none":
         x = {"left": 0.25, "right": 0.75}.get(landscape.place, rng.uniform(0.3, 0.7)) + rng.uniform(-0.03, 0.03)
-        shape, colour = ("circle", SUN) if landscape.light == "sun" else ("moon", MOON)
-        SHAPES[shape](Pen(draw, x * big, rng.uniform(0.17, 0.22) * big, 0.09 * big, False), jitter(colour, rng, 5))
+        shape, colour, size = ("circle", SUN, 0.09) if landscape.light == "sun" else ("moon", MOON, 0.11)
+        SHAPES[shape](Pen(draw, x * big, rng.uniform(0.17, 0.22) * big, size * big, False), jitter(colour, rng, 5))
     alone = landscape.front == "none"
     for layer, height, front in ((landscape.back, ALONE if alone else BEHIND, False), (landscape.front, BEFORE, True)):
         if layer != "none":
