@@ -59,7 +59,8 @@ def test_what_fails_says_so_and_leaves_nothing(studio: Studio) -> None:
 
 def test_a_name_that_ends_no_file_is_refused(tmp_path: Path) -> None:
     source = "@hookimpl\ndef register_exporters():\n    yield Exporter('x', 'X', '../svg', 'a/b', len)"
-    assert "can't end a file's name" in load(tmp_path, a=source).get("a").reason
+    reason = load(tmp_path, a=source).get("a").reason
+    assert "“suffix” of “x” is '../svg', but must be small letters and digits" in reason
 
 
 def test_files_go_with_their_picture(studio: Studio) -> None:
