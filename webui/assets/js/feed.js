@@ -53,8 +53,10 @@ function connection(connected) {
   tell("engine");
 }
 
-// Each message is the whole state; a finished picture or a new state of a job is told to whoever wants to know.
+// Each message is the whole state; a finished picture or a new state of a job is told to whoever wants to know. What the
+// first message says is the past, seen as the page opens. A quick job may be through when a later one first names it.
 export function apply(message) {
+  const opening = state.role === null;
   state.role = message.role;
   state.engine = message.engine;
   state.connected = true;
@@ -63,7 +65,7 @@ export function apply(message) {
   tell("engine");
   for (const job of state.jobs.values()) {
     const old = before.get(job.id);
-    if (old?.state !== job.state) tell("job-state", { job, before: old?.state ?? null });
+    if (old?.state !== job.state) tell("job-state", { job, opening });
   }
   tell("jobs");
 }

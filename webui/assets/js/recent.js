@@ -18,7 +18,7 @@ export function startRecent() {
   });
   new IntersectionObserver((seen) => { if (seen[0].isIntersecting && recent.next) more(); }, { rootMargin: "600px" }).observe(byId("lm-recent-end"));
   byId("lm-tiles").addEventListener("keydown", move);
-  on("job-state", ({ job, before }) => { if (job.state === "finished" && before !== null) reload(); });
+  on("job-state", ({ job, opening }) => { if (job.state === "finished" && !opening) reload(); });
   on("gone", ({ gone }) => { if (gone) render(); else reload(); });
   return reload();
 }

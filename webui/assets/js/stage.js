@@ -237,9 +237,9 @@ function enlarge(at, mode) {
   if (chosen && !deleted.has(chosen.id)) openLightbox(pictures, pictures.indexOf(chosen), { mode });
 }
 
-function announce({ job, before }) {
+function announce({ job, opening }) {
   const what = promptOf(job.request);
-  if (before === null && job.state !== "running") return; // the past, seen as the page opened
+  if (opening && job.state !== "running") return;
   if (job.state === "running") say(`Drawing ${what}.`);
   if (job.state === "finished") say(`${job.images.length === 1 ? "One picture is" : `${job.images.length} pictures are`} finished: ${what}.`);
   if (job.state === "failed") say(`${what} didn’t work. ${job.error ?? ""}`);
