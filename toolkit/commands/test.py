@@ -18,6 +18,8 @@ HELP = "run the tests: all of them, or the layers named (unit, engine, webui, e2
 
 # Layers that need neither torch nor the other packages that draw.
 _LIGHT = {"unit"}
+# Two files at a time: most tests wait, for processes to start and pages to draw, and networks this small use one core.
+_TOGETHER = ("-n", "2", "--dist", "loadfile")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +57,9 @@ def run(args: argparse.Namespace, settings: Settings | None) -> int:
     # The tests bring their own settings: those of the person who runs them must not change the outcome.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("LIMNER_")}
     command = [sys.executable, "-m", "pytest", f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), *paths, *others]
+    if not chosen and not others:
+        command += _TOGETHER
+        environ["OMP_NUM_THREADS"] = "1"
     return become(command, environ)
 
 
