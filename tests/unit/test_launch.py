@@ -63,6 +63,11 @@ def test_what_follows_test_goes_to_pytest_untouched() -> None:
     assert test_command.needs(line.read(["test", "unit", "launch"])) == ("engine", "dev")
 
 
+def test_the_whole_suite_runs_two_files_at_a_time_and_what_is_named_one_after_the_other() -> None:
+    assert {"-n", "2"} < set(test_command.arguments([]))
+    assert "-n" not in test_command.arguments(["unit"]) + test_command.arguments(["-x"])
+
+
 def test_an_unknown_test_layer_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"no tests “untit”: the layers are .*unit"):
         test_command.divide(["untit"])

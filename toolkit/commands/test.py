@@ -52,15 +52,19 @@ def divide(rest: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def run(args: argparse.Namespace, settings: Settings | None) -> int:
-    chosen, others = divide(args.rest)
-    paths = [str(ROOT / "tests" / layer) for layer in chosen] or ([] if _has_path(others) else [str(ROOT / "tests")])
     # The tests bring their own settings: those of the person who runs them must not change the outcome.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("LIMNER_")}
-    command = [sys.executable, "-m", "pytest", f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), *paths, *others]
-    if not chosen and not others:
-        command += _TOGETHER
+    if not args.rest:
         environ["OMP_NUM_THREADS"] = "1"
-    return become(command, environ)
+    return become([sys.executable, "-m", "pytest", *arguments(args.rest)], environ)
+
+
+def arguments(rest: Sequence[str]) -> list[str]:
+    """What pytest is called with for the words after `test`."""
+    chosen, others = divide(rest)
+    together = () if rest else _TOGETHER
+    paths = [str(ROOT / "tests" / layer) for layer in chosen] or ([] if _has_path(others) else [str(ROOT / "tests")])
+    return [f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), *together, *paths, *others]
 
 
 def _has_path(words: Sequence[str]) -> bool:
