@@ -53,6 +53,14 @@ def white(card: Locator) -> int:
     )
 
 
+def show_how(card: Locator) -> None:
+    """Open what the card has on how the picture is followed; it stays open from one unit to the next."""
+    more = card.locator("details.lm-unit-more")
+    if more.get_attribute("open") is None:
+        card.get_by_text("How it is followed").click()
+    expect(more).to_have_attribute("open", "")
+
+
 def ready(card: Locator) -> None:
     expect(card.locator(".lm-overlay")).to_have_attribute("data-state", "ready")
 
@@ -74,7 +82,7 @@ def test_the_lines_are_shown_over_the_picture_before_drawing(desk: Desk, unit: L
 def test_its_options_change_what_is_seen_and_what_is_asked_for(desk: Desk, unit: Locator) -> None:
     ready(unit)
     before = white(unit)
-    unit.get_by_text("How it is followed").click()
+    show_how(unit)
     expect(unit.get_by_role("checkbox", name="Pixel perfect")).to_be_checked()
     unit.get_by_role("combobox").select_option("scribble")
     ready(unit)
@@ -92,7 +100,7 @@ def test_its_options_change_what_is_seen_and_what_is_asked_for(desk: Desk, unit:
 
 def test_missing_weights_are_asked_for_in_one_sentence(desk: Desk, unit: Locator) -> None:
     ready(unit)
-    unit.get_by_text("How it is followed").click()
+    show_how(unit)
     unit.get_by_role("combobox").select_option(label="Soft edges (HED)")
     note = unit.locator(".lm-overlay").get_by_role("status")
     expect(note).to_contain_text("needs ControlNetHED.pth in models/annotators")

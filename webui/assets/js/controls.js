@@ -82,8 +82,9 @@ function more(unit, at, kind, label) {
   const by = make("select.lm-input", { "aria-label": `How the ${label.toLowerCase()} are found`, onchange: () => change(at, { preprocessor: by.value, options: undefined }) },
     option("auto", usual ? `${usual.label} (usual)` : "As usual"), ...preprocessors().filter((one) => one !== usual || unit.preprocessor === one.name).map((one) => option(one.name, one.label)),
     option("none", "Nothing: it is a control picture already"));
-  const box = make("details.lm-unit-more", { open: remembered.get("unit-more") === true, ontoggle: () => remembered.set("unit-more", box.open) },
-    make("summary.lm-legend", {}, "How it is followed"),
+  // A card that is made anew right after the click has to know of it already, which is before `toggle` is told.
+  const box = make("details.lm-unit-more", { open: remembered.get("unit-more") === true },
+    make("summary.lm-legend", { onclick: () => remembered.set("unit-more", !box.open) }, "How it is followed"),
     make("label.lm-option", {}, make("span.lm-legend", {}, "Found by"), by),
     chosen?.form.length ? optionsForm(chosen.form, unit.options ?? {}, (options) => change(at, { options: Object.keys(options).length ? options : undefined })) : null,
     resizing(at), part(at, "start", "From", label), part(at, "end", "Until", label));
