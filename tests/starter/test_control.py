@@ -1,4 +1,4 @@
-"""The lines ControlNet as anyone would load it: plain diffusers; and how lines are drawn and compared."""
+"""The ControlNets as anyone would load them: plain diffusers; and how lines and depth are drawn and compared."""
 
 import json
 import random
@@ -7,17 +7,22 @@ import numpy as np
 import pytest
 from diffusers import ControlNetModel
 
+from toolkit.starter.depth import anywhere, borders, colours_right, depth_map, estimated, layers_seen
+from toolkit.starter.landscapes import Landscape, draw_landscape, draw_with_depth
 from toolkit.starter.lines import canny, edge_f1, pair, recoloured, scribble
-from toolkit.starter.score_control import LINES, evaluate_control
+from toolkit.starter.score_control import SCORED, control_folder, evaluate_control
 from toolkit.starter.world import Scene, Thing
 
+SEA = Landscape("night", "mountain", "sea", "moon")
 SCENE = Scene((Thing("cat", "red"), Thing("cup", "blue")), "white", "ground", "green")
 
 
-def test_the_folder_is_small_and_has_a_card():
-    assert sum(path.stat().st_size for path in LINES.iterdir()) <= 8 * 1024 * 1024
-    assert ControlNetModel.from_pretrained(LINES).config.conditioning_channels == 3
-    card = json.loads((LINES / "card.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("kind", SCORED)
+def test_the_folder_is_small_and_has_a_card(kind):
+    folder = control_folder(kind)
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 8 * 1024 * 1024
+    assert ControlNetModel.from_pretrained(folder).config.conditioning_channels == 3
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     assert {"title", "licence", "description", "made", "scores"} <= card.keys()
 
 
@@ -47,8 +52,42 @@ def test_a_scribble_is_thick_and_near_its_lines():
     assert (drawn > 0).sum() > 1.8 * (edges > 0).sum()
 
 
+def test_depth_is_exactly_that_of_the_drawing():
+    picture, layers = draw_with_depth(SEA, random.Random(3))
+    assert (picture == draw_landscape(SEA, random.Random(3))).all()
+    assert edge_f1(borders(layers_seen(picture, SEA)), borders(layers)) > 0.9
+    assert colours_right(picture, SEA, layers)
+    assert not colours_right(draw_landscape(Landscape("day", "hill", "forest"), random.Random(3)), SEA, layers)
+
+
+def test_depth_is_light_where_it_is_near():
+    depth = depth_map(SEA, layers := draw_with_depth(SEA, random.Random(3))[1])
+    assert (depth[layers == 0] == 0).all()
+    assert len(np.unique(depth[layers == 1])) == 1
+    sea = [int(np.median(row[mask])) for row, mask in zip(depth, layers == 2, strict=True) if mask.all()]
+    assert sea == sorted(sea)
+    assert sea[-1] > int(depth[layers == 1].max()) > 0
+
+
+def test_an_estimators_depth_keeps_the_order():
+    layers = draw_with_depth(
+        hills := Landscape("day", "hill", "forest"), random.Random(3), anywhere(SEA, random.Random(3))
+    )[1]
+    for seed in range(20):
+        seen = estimated(depth_map(hills, layers), np.random.default_rng(seed)).astype(float)
+        sky, back, front = (seen[layers == number].mean() for number in range(3))
+        assert sky < back < front
+
+
 def test_lines_are_followed_and_colours_are_the_prompts():
-    values = evaluate_control(count=8)["lines"]
+    values = evaluate_control(count=8, kinds=("lines",))["lines"]
     assert values["f1_on"] >= 0.65
     assert values["f1_off"] <= 0.45
+    assert values["colour"] >= 0.6
+
+
+def test_depth_is_followed_and_colours_are_the_prompts():
+    values = evaluate_control(count=8, kinds=("depth",))["depth"]
+    assert values["f1_on"] >= 0.65
+    assert values["f1_off"] <= 0.35
     assert values["colour"] >= 0.6

@@ -1,10 +1,14 @@
 """The evaluation's table and its command line."""
 
 import argparse
+import random
 
 import pytest
+from diffusers import AutoencoderTiny
 
-from toolkit.starter.cli import PARTS, add_arguments, run
+from toolkit.starter.cache import LatentCache
+from toolkit.starter.cli import FOLDER, PARTS, SHOWN, add_arguments, run
+from toolkit.starter.families import FAMILIES
 from toolkit.starter.table import lines
 
 SCORES = {
@@ -51,3 +55,34 @@ def test_every_part_has_a_score():
     from toolkit.starter import evaluation
 
     assert tuple(evaluation.PARTS) == PARTS
+
+
+def test_a_family_can_be_shown_more(parser):
+    args = parser.parse_args(["train", "--more", "pattern=0.5", "--more", "thing=0.2"])
+    assert dict(args.more) == {"pattern": 0.5, "thing": 0.2}
+    assert set(SHOWN) == set(FAMILIES)
+
+
+@pytest.mark.parametrize("wrong", ["pattern", "patterns=0.5", "thing=1.5", "thing=much", "thing=0"])
+def test_a_wrong_share_is_a_sentence(parser, capsys, wrong):
+    with pytest.raises(SystemExit):
+        parser.parse_args(["train", "--more", wrong])
+    assert f"“{wrong}” should be FAMILY=PART" in capsys.readouterr().err
+
+
+def test_shares_leave_some_for_the_usual_mix(parser, capsys, tmp_path):
+    args = parser.parse_args(
+        ["train", "--more", "pattern=0.5", "--more", "thing=0.5", "--work", str(tmp_path / "work")]
+    )
+    assert run(args) == 2
+    assert "come to 1 or more" in capsys.readouterr().err
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_batch_shows_a_family_beyond_its_share(tmp_path):
+    vae = AutoencoderTiny.from_pretrained(FOLDER, subfolder="vae")
+    cache = LatentCache(vae, 640)
+    cache.fill(48)
+    captions = cache.batch(300, random.Random(1), {"poster": 0.8})[1]
+    posters = sum("poster" in caption for caption in captions)
+    assert 0.75 < posters / 300 < 0.93

@@ -1,4 +1,4 @@
-"""The stages that train something beside the finished base: styles, control, draft. Each ends with its scores."""
+"""The stages that train something beside the finished base: styles, ControlNets, draft. Each ends with its scores."""
 
 from pathlib import Path
 
@@ -6,10 +6,12 @@ from toolkit.starter.control import train_control
 from toolkit.starter.draft import train_draft
 from toolkit.starter.look_judge import WEIGHTS, train_look_judge
 from toolkit.starter.looks import LOOKS
-from toolkit.starter.release import card_control, card_draft, card_styles, write_control, write_draft, write_styles
+from toolkit.starter.release import card_draft, card_styles, write_draft, write_styles
+from toolkit.starter.release_control import card_control, write_control
 from toolkit.starter.styles import train_style
 
-MINUTES = {"styles": 8.0, "control": 35.0, "draft": 11.0}
+MINUTES = {"styles": 8.0, "control": 35.0, "depth": 20.0, "draft": 11.0}
+CONTROL = {"control": "lines", "depth": "depth"}
 
 
 def train_beside(stage: str, work: Path, minutes: float | None, resume: bool) -> dict:
@@ -20,8 +22,9 @@ def train_beside(stage: str, work: Path, minutes: float | None, resume: bool) ->
             train_look_judge()
         write_styles({look: train_style(look, work, minutes, resume) for look in LOOKS})
         return card_styles()
-    if stage == "control":
-        write_control(train_control(work, minutes, resume))
-        return card_control()
+    if stage in CONTROL:
+        kind = CONTROL[stage]
+        write_control(kind, train_control(kind, work, minutes, resume))
+        return card_control(kind)
     write_draft(train_draft(work, minutes, resume))
     return {"draft": card_draft()}

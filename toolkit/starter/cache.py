@@ -1,6 +1,7 @@
 """Keeps encoded scenes ready for the denoiser: a ring that grows while training goes on, so few are seen often."""
 
 import random
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -68,18 +69,16 @@ class LatentCache:
         self.drawn += len(drawn)
 
     def batch(
-        self, count: int, rng: random.Random, simple: float = 0.0, things: float = 0.0
+        self, count: int, rng: random.Random, more: Mapping[str, float] | None = None
     ) -> tuple[torch.Tensor, list[str]]:
         """`count` latents in float32 and a fresh caption for each.
 
-        `simple` and `things` are the parts of simple scenes and of scenes of things beyond their shares, in 0..1.
+        `more` names the families to be shown beyond their shares, and in which part of the scenes, 0..1 in all.
         """
-        names = []
-        for _ in range(count):
-            roll = rng.random()
-            more = "simple" if roll < simple else "thing" if roll < simple + things else None
-            names.append(more or choose_family(rng))
-        return self._taken(names, rng)
+        more = more or {}
+        usual = 1 - sum(more.values())
+        kinds = rng.choices((None, *more), (usual, *more.values()), k=count)
+        return self._taken([kind or choose_family(rng) for kind in kinds], rng)
 
     def tiles(self, count: int, rng: random.Random) -> tuple[torch.Tensor, list[str]]:
         """`count` patterns as `batch` gives them, each rolled around its borders by a random distance."""

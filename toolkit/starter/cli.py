@@ -9,9 +9,13 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "models" / "checkpoints" / "limner-starter"
 WORK = ROOT / "starter-work"
 SHEET = ROOT / "docs" / "images" / "starter-contact-sheet.png"
-STAGES = ("vae", "text", "scenes", "denoiser", "judge", "publish", "styles", "control", "draft", "clip", "upscaler")
+STAGES = (
+    "vae", "text", "scenes", "denoiser", "judge", "publish", "styles", "control", "depth", "draft", "clip", "upscaler",
+)  # fmt: skip
 PARTS = ("base", "families", "vae", "styles", "control", "inpaint", "clip", "upscaler", "draft")
-BESIDE = ("styles", "control", "draft")
+# The families by name, as `families.py` has them.
+SHOWN = ("simple", "thing", "pattern", "landscape", "poster")
+BESIDE = ("styles", "control", "depth", "draft")
 # What a stage leaves when it is through; the denoiser keeps its own account, publishing is done anew each time.
 PRODUCTS = {"vae": "vae", "text": "text_encoder", "scenes": "latents.pt"}
 
@@ -24,7 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     train.add_argument("--resume", action="store_true", help="go on where training stopped, keeping finished stages")
     train.add_argument("--minutes", type=float, help="training time of the stage, in place of its usual one")
     train.add_argument("--start", type=Path, help="a trained model's folder that words and denoiser go on from")
-    train.add_argument("--things", type=float, default=0.0, help="part of scenes of things beyond their share, 0..1")
+    train.add_argument(
+        "--more", type=family_part, action="append", default=[], metavar="FAMILY=PART",
+        help="a family to show beyond its share, such as thing=0.3; may be given again, below 1 in all",
+    )  # fmt: skip
     train.add_argument("--work", type=Path, default=WORK, help="where unfinished training is kept")
     train.add_argument("--out", type=Path, default=FOLDER, help="where the finished model goes")
     evaluate = commands.add_parser("evaluate", help="score the whole kit on combinations it never saw")
@@ -35,12 +42,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--folder", type=Path, default=FOLDER, help="the model to score")
 
 
+def family_part(text: str) -> tuple[str, float]:
+    """A family's name and a part of the scenes, from "thing=0.3"; raises what argparse shows as a sentence."""
+    name, _, part = text.partition("=")
+    try:
+        value = float(part)
+    except ValueError:
+        value = 0.0
+    if name not in SHOWN or not 0 < value < 1:
+        raise argparse.ArgumentTypeError(
+            f"“{text}” should be FAMILY=PART: one of {', '.join(SHOWN)}, and above 0, below 1"
+        )
+    return name, value
+
+
 def run(args: argparse.Namespace, settings: object = None) -> int:
     """Runs the command; 0 when it went well. It needs no settings, but every command is called with them."""
     return _train(args) if args.starter_command == "train" else _evaluate(args)
 
 
 def _train(args: argparse.Namespace) -> int:
+    if sum(dict(args.more).values()) >= 1:
+        print("The parts given with --more come to 1 or more; leave some for the usual mix.", file=sys.stderr)
+        return 2
     args.work.mkdir(parents=True, exist_ok=True)
     for stage in STAGES if args.stage == "all" else (args.stage,):
         if args.resume and stage in PRODUCTS and (args.work / PRODUCTS[stage]).exists():
@@ -66,7 +90,7 @@ def _run_stage(stage: str, args: argparse.Namespace) -> None:
     elif stage == "denoiser":
         from toolkit.starter.denoiser import train_denoiser
 
-        train_denoiser(args.work, args.minutes or 92, args.resume, args.start, args.things)
+        train_denoiser(args.work, args.minutes or 92, args.resume, args.start, dict(args.more))
     elif stage in BESIDE:
         from toolkit.starter.beside import train_beside
 

@@ -2,6 +2,7 @@
 
 import copy
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -45,10 +46,13 @@ def spread_timesteps(count: int) -> torch.Tensor:
 class DenoiserTraining:
     """The state of the denoiser's training: weights, their slow average, optimizer, clock and latents."""
 
-    def __init__(self, work: Path, minutes: float, batch: int, room: int, start: Path | None, things: float):
+    def __init__(
+        self, work: Path, minutes: float, batch: int, room: int, start: Path | None, more: Mapping[str, float]
+    ):
         self.work, self.size = work, batch
-        self.start, self.things = start, things
-        self.peak = LATER_RATE * (1 - things) if start else PEAK_RATE
+        self.start, self.more = start, dict(more)
+        self.usual = 1 - sum(more.values())
+        self.peak = LATER_RATE * self.usual if start else PEAK_RATE
         self.device, self.dtype = device_and_dtype()
         self.tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
         self.encoder = CLIPTextModel.from_pretrained(work / "text_encoder").to(self.device).eval().requires_grad_(False)
@@ -93,11 +97,11 @@ class DenoiserTraining:
         """One optimizer step; the loss before weighting comes back."""
         # From nothing, most scenes are simple at first; a trained denoiser knows those.
         simple = 0.0 if self.start else max(0.0, 0.75 - 2 * self.budget.spent / self.budget.seconds)
-        around = self.rng.random() < TILED_PART * (1 - self.things)
+        around = self.rng.random() < TILED_PART * self.usual
         if around:
             clean, captions = self.cache.tiles(self.size, self.rng)
         else:
-            clean, captions = self.cache.batch(self.size, self.rng, simple, self.things)
+            clean, captions = self.cache.batch(self.size, self.rng, self.more or {"simple": simple})
         captions = ["" if self.rng.random() < CAPTION_DROPOUT else text for text in captions]
         steps = spread_timesteps(self.size)
         alpha = self.alphas[steps][:, None, None, None]
@@ -145,15 +149,15 @@ def prepare_latents(work: Path, count: int = 22000) -> None:
 
 
 def train_denoiser(
-    work: Path, minutes: float, resume: bool, start: Path | None = None, things: float = 0.0, batch: int = 32,
-    refresh: int = 4,
+    work: Path, minutes: float, resume: bool, start: Path | None = None, more: Mapping[str, float] | None = None,
+    batch: int = 32, refresh: int = 4,
 ) -> None:  # fmt: skip
     """Trains for `minutes` on the parts and latents in `work`; leaves a pipeline in `work`/folder.
 
-    With the folder of an earlier model as `start` it goes on from that denoiser, at a lower rate; `things` (0..1) is
-    the part of scenes of things beyond their share, which makes the rate lower still.
+    With the folder of an earlier model as `start` it goes on from that denoiser, at a lower rate; `more` names
+    families and the part of the scenes, 0..1, that each gets beyond its share, which makes the rate lower still.
     """
-    training = DenoiserTraining(work, minutes, batch, 64000, start, things)
+    training = DenoiserTraining(work, minutes, batch, 64000, start, more or {})
     training.cache.load(work / "latents.pt")
     if not (resume and training.resume()):
         torch.manual_seed(0)

@@ -11,7 +11,7 @@ from toolkit.starter.looks import LOOKS
 from toolkit.starter.publish import contact_sheet
 from toolkit.starter.score import Score
 from toolkit.starter.score_clip import CLIP_FOLDER, evaluate_clip
-from toolkit.starter.score_control import LINES, evaluate_control
+from toolkit.starter.score_control import SCORED, control_folder, evaluate_control
 from toolkit.starter.score_draft import DRAFT, evaluate_draft
 from toolkit.starter.score_families import evaluate_families
 from toolkit.starter.score_inpaint import evaluate_inpaint
@@ -56,7 +56,7 @@ def _styles(folder: Path, quick: bool, sheets: Path) -> Score:
 
 def _control(folder: Path, quick: bool, sheets: Path) -> Score:
     count = CONTROL_COUNTS[quick]
-    found = evaluate_control(count, sheet=sheets / "starter-control.png")
+    found = evaluate_control(count, sheets=sheets)
     return Score(found, {name: _shares(values, count) for name, values in found.items()})
 
 
@@ -69,7 +69,9 @@ def _draft(folder: Path, quick: bool, sheets: Path) -> Score:
 def _there(part: str, folder: Path) -> bool:
     if part == "styles":
         return any(style_file(name).exists() for name in LOOKS)
-    needed = {"control": LINES / "config.json", "clip": CLIP_FOLDER / "config.json", "draft": DRAFT}
+    if part == "control":
+        return any((control_folder(kind) / "config.json").exists() for kind in SCORED)
+    needed = {"clip": CLIP_FOLDER / "config.json", "draft": DRAFT}
     needed["upscaler"] = upscaler_path(2, UPSCALERS)
     return needed.get(part, folder / "model_index.json").exists()
 

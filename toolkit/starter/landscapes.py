@@ -73,6 +73,13 @@ def layer_colour(layer: str, time: str, front: bool) -> Colour:
     return tuple(int(value * (0.86 if front else 1)) for value in rgb)
 
 
+def accent(layer: str, colour: Colour, time: str) -> Colour:
+    """The second colour of a layer: lit windows, waves; its own colour where there is none."""
+    if layer == "skyline":
+        return (255, 214, 110) if time in ("night", "evening") else tuple(min(255, value + 45) for value in colour)
+    return tuple(min(255, int(value * 1.12) + 14) for value in colour) if layer == "sea" else colour
+
+
 def _hill(draw: ImageDraw.ImageDraw, side: int, top: float, colour: Colour, rng: random.Random, time: str) -> None:
     turns = [
         (rng.uniform(1.2, 2.2), rng.uniform(0, math.tau), 0.035),
@@ -97,7 +104,7 @@ def _mountain(draw: ImageDraw.ImageDraw, side: int, top: float, colour: Colour, 
 def _skyline(draw: ImageDraw.ImageDraw, side: int, top: float, colour: Colour, rng: random.Random, time: str) -> None:
     # Roofs and windows keep to a grid of 8 pixels of 256, which is that of the latents: others come out as speckles.
     unit, column = side // 32, 0
-    glass = (255, 214, 110) if time in ("night", "evening") else tuple(min(255, value + 45) for value in colour)
+    glass = accent("skyline", colour, time)
     while column < 32:
         width, roof = 2 * rng.randint(1, 3), 2 * round(16 * (top - rng.uniform(-0.04, 0.14)))
         draw.rectangle([column * unit, roof * unit, (column + width + 1) * unit - 1, side], fill=colour)
@@ -109,7 +116,7 @@ def _skyline(draw: ImageDraw.ImageDraw, side: int, top: float, colour: Colour, r
 
 def _sea(draw: ImageDraw.ImageDraw, side: int, top: float, colour: Colour, rng: random.Random, time: str) -> None:
     draw.rectangle([0, side * top, side, side], fill=colour)
-    light = tuple(min(255, int(value * 1.12) + 14) for value in colour)
+    light = accent("sea", colour, time)
     for _ in range(9):
         x, y, length = rng.uniform(0, 0.85), rng.uniform(top + 0.03, 0.99), rng.uniform(0.08, 0.2)
         draw.rectangle([x * side, y * side, (x + length) * side, y * side + side // 90], fill=light)
@@ -135,8 +142,36 @@ def sky_rows(top: Colour, bottom: Colour, side: int) -> np.ndarray:
     return np.array(top) * (1 - ramp) + np.array(bottom) * ramp
 
 
+def horizons(landscape: Landscape) -> tuple[float, float]:
+    """Where the layer behind and the one in front begin, as parts of the height."""
+    return (ALONE if landscape.front == "none" else BEHIND), BEFORE
+
+
 def draw_landscape(landscape: Landscape, rng: random.Random, side: int = 256) -> np.ndarray:
     """The landscape as uint8 pixels (side, side, 3), outlines and colours a little different for each `rng`."""
+    return _painted(landscape, rng, side, horizons(landscape), [])
+
+
+def draw_with_depth(
+    landscape: Landscape, rng: random.Random, begins: tuple[float, float] | None = None, side: int = 256
+) -> tuple[np.ndarray, np.ndarray]:
+    """The pixels, and what stands where: uint8 (side, side) with 0 for the sky, 1 for the layer behind, 2 in front.
+
+    `begins` are other horizons than the usual ones.
+    """
+    masks: list[Image.Image] = []
+    picture = _painted(landscape, rng, side, begins or horizons(landscape), masks, masked=True)
+    layers = np.zeros((side, side), np.uint8)
+    for number, mask in enumerate(masks, 1):
+        layers[np.asarray(mask.resize((side, side), Image.Resampling.BOX)) > 127] = number
+    return picture, layers
+
+
+def _painted(
+    landscape: Landscape, rng: random.Random, side: int, begins: tuple[float, float], masks: list[Image.Image],
+    masked: bool = False,
+) -> np.ndarray:  # fmt: skip
+    """The pixels; `masks` takes each layer's mask at twice the size, when they are `masked`."""
     big = side * 2
     rows = sky_rows(*(jitter(one, rng, 5) for one in SKIES[landscape.time]), big)
     image = Image.fromarray(np.broadcast_to(rows, (big, big, 3)).astype("uint8").copy())
@@ -145,12 +180,22 @@ def draw_landscape(landscape: Landscape, rng: random.Random, side: int = 256) ->
         x = {"left": 0.25, "right": 0.75}.get(landscape.place, rng.uniform(0.3, 0.7)) + rng.uniform(-0.03, 0.03)
         shape, colour, size = ("circle", SUN, 0.09) if landscape.light == "sun" else ("moon", MOON, 0.11)
         SHAPES[shape](Pen(draw, x * big, rng.uniform(0.17, 0.22) * big, size * big, False), jitter(colour, rng, 5))
-    alone = landscape.front == "none"
-    for layer, height, front in ((landscape.back, ALONE if alone else BEHIND, False), (landscape.front, BEFORE, True)):
+    for layer, begin, front in ((landscape.back, begins[0], False), (landscape.front, begins[1], True)):
         if layer != "none":
             colour = jitter(layer_colour(layer, landscape.time, front), rng, 5)
-            _DRAWN[layer](draw, big, height + rng.uniform(-0.02, 0.02), colour, rng, landscape.time)
+            top, state = begin + rng.uniform(-0.02, 0.02), rng.getstate()
+            _DRAWN[layer](draw, big, top, colour, rng, landscape.time)
+            if masked:
+                masks.append(_mask(layer, big, top, state))
     return np.asarray(image.resize((side, side), Image.Resampling.BOX))
+
+
+def _mask(layer: str, side: int, top: float, state: object) -> Image.Image:
+    """Where a layer is that was drawn from this state of its random numbers; windows and waves belong to it."""
+    image, rng = Image.new("RGB", (side, side)), random.Random()
+    rng.setstate(state)
+    _DRAWN[layer](ImageDraw.Draw(image), side, top, (255, 255, 255), rng, "day")
+    return image.getchannel("R").point(lambda value: 255 if value else 0)
 
 
 def landscape_slots(landscape: Landscape) -> dict[str, str]:

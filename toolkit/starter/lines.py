@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 
 from toolkit.starter.drawing import draw_scene, place_anywhere, place_things
-from toolkit.starter.world import COLOURS, Scene
+from toolkit.starter.world import COLOURS, Scene, sample_scene
 
 LOW, HIGH = 100, 200
+LINES_SEED = 500_000_000
 NEAR = 2.0
 
 
@@ -51,6 +52,24 @@ def pair(scene: Scene, seed: int, anywhere: bool) -> tuple[np.ndarray, np.ndarra
     place = place_anywhere if anywhere else place_things
     other = draw_scene(recoloured(scene, random.Random(seed + 1)), random.Random(seed), place=place)
     return draw_scene(scene, random.Random(seed), place=place), canny(other)
+
+
+def draw_pair(seed: int) -> tuple[Scene, np.ndarray, np.ndarray]:
+    """A scene of no held-out combination, its pixels and lines, half the time with its things anywhere."""
+    rng = random.Random(seed)
+    scene = sample_scene(rng)
+    placed = any(thing.place or thing.size for thing in scene.things)
+    return scene, *pair(scene, seed, anywhere=not placed and rng.random() < 0.6)
+
+
+def by_hand(edges: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The lines as they come: two thirds as edges, thin or thick, the others scribbled."""
+    roll = rng.random()
+    if roll < 0.3:
+        return scribble(edges, rng)
+    if roll < 0.45:
+        return cv2.dilate(edges, np.ones((2, 2) if roll < 0.4 else (3, 3), np.uint8))
+    return edges
 
 
 def edge_f1(found: np.ndarray, wanted: np.ndarray) -> float:

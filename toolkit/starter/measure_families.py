@@ -11,8 +11,6 @@ from dataclasses import replace
 import numpy as np
 
 from toolkit.starter.landscapes import (
-    ALONE,
-    BEHIND,
     LAYERS,
     MOON,
     SKIES,
@@ -20,6 +18,7 @@ from toolkit.starter.landscapes import (
     TIMES,
     Landscape,
     draw_landscape,
+    horizons,
     layer_colour,
     sky_rows,
 )
@@ -159,7 +158,7 @@ def horizon_right(picture: np.ndarray, asked: Landscape) -> bool:
 def drawn_horizon(asked: Landscape) -> float:
     """Where the layer behind begins in its drawings' mean, as a part of the height; peaks and roofs rise above."""
     rise = {"mountain": 0.05, "skyline": 0.06, "forest": 0.02}.get(asked.back, 0.0)
-    return (ALONE if asked.front == "none" else BEHIND) - rise
+    return horizons(asked)[0] - rise
 
 
 def poster_words(picture: np.ndarray, asked: Poster) -> dict[str, bool]:

@@ -1,6 +1,8 @@
-"""Scores the lines ControlNet as anyone would use it: edges of held-out scenes, other colours in the prompt."""
+"""Scores the ControlNets as anyone would use them: edges of held-out scenes in other colours, depth of landscapes."""
 
 import json
+import random
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -8,25 +10,33 @@ import torch
 from diffusers import ControlNetModel, EulerAncestralDiscreteScheduler, StableDiffusionControlNetPipeline
 from PIL import Image
 
+from toolkit.starter.asked import asked_of
 from toolkit.starter.cli import FOLDER
+from toolkit.starter.depth import anywhere, borders, colours_right, depth_map, layers_seen
 from toolkit.starter.evaluate import draw, judge_pictures, prompts
+from toolkit.starter.landscapes import Landscape, draw_with_depth
 from toolkit.starter.lines import canny, edge_f1, pair, scribble
 from toolkit.starter.rendering import EVALUATION_SEED
 from toolkit.starter.score import write_sheet
 from toolkit.starter.world import Scene
 
-LINES = FOLDER.parents[1] / "controlnet" / "limner-starter-lines"
-FIRST = EVALUATION_SEED + 30_000_000
+CONTROLNETS = FOLDER.parents[1] / "controlnet"
+FIRST, DEPTH_FIRST = EVALUATION_SEED + 30_000_000, EVALUATION_SEED + 35_000_000
 SHOWN, GUIDANCE = 8, 1.0
 TITLES = ["edges", "weight 1", "weight 0", "scribble", "from the scribble"]
 
 
-def load_control(folder: Path = LINES) -> StableDiffusionControlNetPipeline:
+def control_folder(kind: str, folder: Path = CONTROLNETS) -> Path:
+    """Where the ControlNet of a kind lies."""
+    return folder / f"limner-starter-{kind}"
+
+
+def load_control(kind: str) -> StableDiffusionControlNetPipeline:
     """The base with the ControlNet as a quiet pipeline, on the GPU when there is one.
 
     It samples as the card advises: fresh noise in every step mends the small errors that else add up along the lines.
     """
-    control = ControlNetModel.from_pretrained(folder)
+    control = ControlNetModel.from_pretrained(control_folder(kind))
     pipeline = StableDiffusionControlNetPipeline.from_pretrained(FOLDER, controlnet=control, safety_checker=None)
     pipeline.scheduler = EulerAncestralDiscreteScheduler.from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
@@ -54,28 +64,78 @@ def requests(count: int) -> list[tuple[Scene, str, np.ndarray]]:
     return found
 
 
-def evaluate_control(count: int = 60, folder: Path = LINES, sheet: Path | None = None) -> dict[str, dict[str, float]]:
-    """The mean edge F1 (2 px at 256 x 256) at weight 1 and 0, and the share with all colours as the prompt says.
+def depth_requests(count: int) -> list[tuple[Landscape, str, np.ndarray]]:
+    """Held-out landscapes, their prompts, and what stands where with horizons that the base alone wouldn't choose."""
+    card = json.loads((FOLDER / "card.json").read_text(encoding="utf-8"))
+    found = []
+    for index, (landscape, text) in enumerate(asked_of("landscape", count, DEPTH_FIRST, card)):
+        rng = random.Random(DEPTH_FIRST + 10 * index)
+        found.append((landscape, text, draw_with_depth(landscape, rng, anywhere(landscape, rng))[1]))
+    return found
 
-    Colours are those of the background, with its kind, and of every thing.
+
+def evaluate_control(
+    count: int = 60, kinds: tuple[str, ...] | None = None, sheets: Path | None = None
+) -> dict[str, dict[str, float]]:
+    """For each kind that is there, the mean edge F1 (2 px at 256 x 256) at weight 1 and 0, and the share with all
+    colours as the prompt says: of the background, with its kind, and of every thing; of the sky and every layer.
+
+    `sheets` is a folder for a PNG of each.
     """
-    pipeline, wanted = load_control(folder), requests(count)
-    texts, seeds = [text for _, text, _ in wanted], list(range(FIRST, FIRST + count))
-    lines = [as_picture(edges) for _, _, edges in wanted]
-    on, off = (
-        draw(pipeline, texts, seeds, lines, controlnet_conditioning_scale=weight, guidance_scale=GUIDANCE)
+    there = [kind for kind in kinds or SCORED if (control_folder(kind) / "config.json").exists()]
+    return {kind: SCORED[kind](count, sheets) for kind in there}
+
+
+def _on_and_off(pipeline, texts: list[str], first: int, hints: list[Image.Image]) -> list[list[np.ndarray]]:
+    """The pictures at weight 1, and at weight 0."""
+    seeds = list(range(first, first + len(texts)))
+    return [
+        draw(pipeline, texts, seeds, hints, controlnet_conditioning_scale=weight, guidance_scale=GUIDANCE)
         for weight in (1.0, 0.0)
+    ]
+
+
+def _mean(values: Iterable[float]) -> float:
+    return round(float(np.mean(list(values))), 4)
+
+
+def _score_lines(count: int, sheets: Path | None) -> dict[str, float]:
+    pipeline, wanted = load_control("lines"), requests(count)
+    on, off = _on_and_off(
+        pipeline, [text for _, text, _ in wanted], FIRST, [as_picture(edges) for _, _, edges in wanted]
     )
     verdicts = judge_pictures(on, [(scene, text) for scene, text, _ in wanted])
+    if sheets:
+        write_sheet(_rows(pipeline, wanted, on, off), TITLES * 2, sheets / "starter-control.png")
+    f1_on, f1_off = (
+        _mean(edge_f1(canny(picture), edges) for picture, (_, _, edges) in zip(pictures, wanted, strict=True))
+        for pictures in (on, off)
+    )
+    colours = _mean(verdict.background and all(verdict.colours) for verdict in verdicts)
+    return {"f1_on": f1_on, "f1_off": f1_off, "colour": colours}
 
-    def agreement(pictures: list[np.ndarray]) -> float:
-        found = [edge_f1(canny(picture), edges) for picture, (_, _, edges) in zip(pictures, wanted, strict=True)]
-        return round(float(np.mean(found)), 4)
 
-    if sheet:
-        write_sheet(_rows(pipeline, wanted, on, off), TITLES * 2, sheet)
-    colours = float(np.mean([verdict.background and all(verdict.colours) for verdict in verdicts]))
-    return {"lines": {"f1_on": agreement(on), "f1_off": agreement(off), "colour": round(colours, 4)}}
+def _score_depth(count: int, sheets: Path | None) -> dict[str, float]:
+    pipeline, wanted = load_control("depth"), depth_requests(count)
+    hints = [as_picture(depth_map(landscape, layers)) for landscape, _, layers in wanted]
+    on, off = _on_and_off(pipeline, [text for _, text, _ in wanted], DEPTH_FIRST, hints)
+    if sheets:
+        picks = range(min(8, count))
+        cells = [[np.asarray(hints[pick]), on[pick], off[pick]] for pick in picks]
+        rows = [cells[i] + cells[i + 1] for i in range(0, len(cells) - 1, 2)]
+        write_sheet(rows, ["depth", "weight 1", "weight 0"] * 2, sheets / "starter-depth.png")
+    f1_on, f1_off = (
+        _mean(
+            edge_f1(borders(layers_seen(picture, landscape)), borders(layers))
+            for picture, (landscape, _, layers) in zip(pictures, wanted, strict=True)
+        )
+        for pictures in (on, off)
+    )
+    right = [colours_right(picture, one, layers) for picture, (one, _, layers) in zip(on, wanted, strict=True)]
+    return {"f1_on": f1_on, "f1_off": f1_off, "colour": _mean(right)}
+
+
+SCORED: dict[str, Callable[[int, Path | None], dict[str, float]]] = {"lines": _score_lines, "depth": _score_depth}
 
 
 def _rows(pipeline, wanted, on: list[np.ndarray], off: list[np.ndarray]) -> list[list[np.ndarray]]:

@@ -1,0 +1,117 @@
+"""Exact depth maps of landscapes, what estimators make of them, and how well a picture keeps to one."""
+
+import random
+
+import cv2
+import numpy as np
+
+from toolkit.starter.landscapes import (
+    LAYERS,
+    MOON,
+    SKIES,
+    SUN,
+    TIMES,
+    Landscape,
+    accent,
+    draw_with_depth,
+    horizons,
+    layer_colour,
+    sample_landscape,
+    sky_rows,
+)
+from toolkit.starter.measure_families import lab
+
+# Light is near, as MiDaS and Depth Anything have it; the sky is 0. A layer alone, behind and in front stands upright;
+# the sea is a plane, whose inverse depth grows evenly from the horizon to the picture's lower edge.
+ALONE, BEHIND, FRONT, HORIZON, NEAREST = 136, 96, 176, 56, 255
+DEPTH_SEED = 550_000_000
+
+
+def anywhere(landscape: Landscape, rng: random.Random) -> tuple[float, float]:
+    """Horizons where the base alone wouldn't put them, the one in front below the other."""
+    if landscape.front == "none":
+        return rng.uniform(0.42, 0.85), horizons(landscape)[1]
+    back = rng.uniform(0.42, 0.64)
+    return back, rng.uniform(back + 0.16, 0.88)
+
+
+def depth_map(landscape: Landscape, layers: np.ndarray) -> np.ndarray:
+    """The depth, uint8 (side, side), of what stands where as `draw_with_depth` gives it."""
+    values = {1: ALONE if landscape.front == "none" else BEHIND, 2: FRONT}
+    found = np.zeros(layers.shape, np.float32)
+    for number, layer in ((1, landscape.back), (2, landscape.front)):
+        there = layers == number
+        if layer == "sea" and there.any():
+            rows = np.arange(len(layers), dtype=np.float32)[:, None]
+            top = float(np.nonzero(there.any(1))[0][0])
+            plane = HORIZON + (NEAREST - HORIZON) * (rows - top) / max(1.0, len(layers) - top)
+            found[there] = np.broadcast_to(plane, found.shape)[there]
+        else:
+            found[there] = values[number]
+    return found.astype(np.uint8)
+
+
+def draw_pair(seed: int) -> tuple[Landscape, np.ndarray, np.ndarray]:
+    """A landscape of no held-out combination, its pixels and depth, mostly with its horizons anywhere."""
+    rng = random.Random(seed)
+    landscape = sample_landscape(rng)
+    picture, layers = draw_with_depth(landscape, rng, anywhere(landscape, rng) if rng.random() < 0.6 else None)
+    return landscape, picture, depth_map(landscape, layers)
+
+
+def estimated(depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The depth as an estimator gives it: of another scale and curve, sometimes soft, layers rising to the front."""
+    if rng.random() < 0.25:
+        return depth
+    values = depth.astype(np.float32) / 255
+    if rng.random() < 0.4:
+        ramp = np.linspace(0, rng.uniform(0, 0.3), len(depth), dtype=np.float32)[:, None]
+        values = np.where(values > 0, np.minimum(values + ramp, 1), values)
+    values = (values / max(values.max(), 0.1)) ** rng.uniform(0.6, 1.6) * rng.uniform(0.7, 1)
+    if rng.random() < 0.4:
+        values = cv2.GaussianBlur(values, (0, 0), rng.uniform(0.5, 2.5))
+    return (values * 255).astype(np.uint8)
+
+
+def layers_seen(picture: np.ndarray, asked: Landscape) -> np.ndarray:
+    """What stands where in a picture, uint8 (side, side) as in `draw_with_depth`, by the nearest of the asked colours.
+
+    Sun and moon count as sky, windows as their skyline and waves as the sea.
+    """
+    shown = lab(picture)
+    sky = np.linalg.norm(shown - lab(sky_rows(*SKIES[asked.time], len(picture))), axis=-1)
+    for name, colour in (("sun", SUN), ("moon", MOON)):
+        if asked.light == name:
+            sky = np.minimum(sky, np.linalg.norm(shown - lab(np.array(colour)), axis=-1))
+    distances = [sky]
+    for layer, front in ((asked.back, False), (asked.front, True)):
+        if layer != "none":
+            own = layer_colour(layer, asked.time, front)
+            tones = (own, accent(layer, own, asked.time))
+            distances.append(np.min([np.linalg.norm(shown - lab(np.array(tone)), axis=-1) for tone in tones], 0))
+    return cv2.medianBlur(np.argmin(distances, 0).astype(np.uint8), 7)
+
+
+def borders(layers: np.ndarray) -> np.ndarray:
+    """The lines between layers, 0 or 255."""
+    values = layers.astype(np.int16)
+    there = np.zeros(layers.shape, bool)
+    there[:, 1:] |= values[:, 1:] != values[:, :-1]
+    there[1:] |= values[1:] != values[:-1]
+    return there.astype(np.uint8) * 255
+
+
+def colours_right(picture: np.ndarray, asked: Landscape, layers: np.ndarray) -> bool:
+    """Whether the sky is that of the asked time, and each layer's area has the asked layer's colour at that time."""
+    shown = lab(picture)
+    sky = layers == 0
+    skies = {time: lab(sky_rows(*SKIES[time], len(picture))) for time in TIMES}
+    time = min(skies, key=lambda name: np.median(np.linalg.norm(shown - skies[name], axis=-1)[sky]))
+    right = time == asked.time
+    for number, layer in ((1, asked.back), (2, asked.front)):
+        if layer == "none" or (layers == number).mean() < 0.02:
+            continue
+        middle = np.median(shown[layers == number], 0)
+        tones = {name: lab(np.array(layer_colour(name, asked.time, number == 2))) for name in LAYERS}
+        right &= min(tones, key=lambda name: float(np.linalg.norm(tones[name] - middle))) == layer
+    return bool(right)
