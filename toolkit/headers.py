@@ -19,7 +19,24 @@ from typing import Any
 import orjson
 
 MAX_HEADER = 100 * 1024 * 1024
-_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
+# What often stands in a model's place: how it begins, what it is, and what helps.
+_DISGUISES = (
+    (
+        (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04"),
+        "it is a pickle, which can carry code, and was only renamed",
+        "Get the model as .safetensors",
+    ),
+    (
+        (b"version ",),
+        "it is a pointer of Git LFS that stands in the model's place",
+        "Run `git lfs pull` in the folder it comes from, or download the file itself",
+    ),
+    (
+        (b"<!DOCTYP", b"<!doctyp", b"<html", b"<HTML", b"<?xml"),
+        "it is a web page that was saved in the model's place",
+        "Download it again, logged in if its site asks for that",
+    ),
+)
 _METADATA = re.compile(r'\s*\{\s*"__metadata__"\s*:\s*')
 _SHAPE = rb'"shape"\s*:\s*\[([\d,\s]*)\]'
 _DTYPE = re.compile(rb'"dtype"\s*:\s*"(\w+)"')
@@ -29,7 +46,11 @@ Shape = tuple[int, ...]
 
 
 class HeaderError(ValueError):
-    """A file is no sound safetensors file; the message is what follows "it is damaged: "."""
+    """A file is no sound safetensors file; the message follows "it is damaged: ", and `remedy` says what helps."""
+
+    def __init__(self, message: str, remedy: str = "Copy the file again"):
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class Header:
@@ -174,8 +195,9 @@ def _read(path: Path) -> Header:
         size = os.fstat(file.fileno()).st_size
         start = file.read(8)
         length = int.from_bytes(start, "little")
-        if start.startswith(_PICKLES):
-            raise HeaderError("it is a pickle, which can carry code, and was only renamed")
+        for starts, what, remedy in _DISGUISES:
+            if start.startswith(starts):
+                raise HeaderError(what, remedy)
         if len(start) < 8:
             raise HeaderError(f"it has only {size} bytes")
         if length > MAX_HEADER or length + 8 > size:

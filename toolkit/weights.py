@@ -47,7 +47,7 @@ def header_of(path: Path, whole: bool = True) -> Header:
     try:
         return read_header(path) if whole else glance_at(path)
     except HeaderError as error:
-        raise ModelError(f"{short(path)} is damaged: {error}. Copy the file again.") from error
+        raise ModelError(f"{short(path)} is damaged: {error}. {error.remedy}.") from error
     except OSError as error:
         raise ModelError(f"{short(path)} can't be read ({error.strerror}). Copy the model folder again.") from error
 

@@ -87,7 +87,7 @@ def test_how_many_numbers_stable_diffusion_15_has(tmp_path):
     "beside, metadata, more, expected",
     [
         ({}, {}, (), "v_prediction"),
-        ({"m.yaml": "model:\n  params:\n    parameterization: \"v\"\n"}, {}, (), "v_prediction"),
+        ({"m.yaml": 'model:\n  params:\n    parameterization: "v"\n'}, {}, (), "v_prediction"),
         ({"m.yaml": "model:\n  params:\n    base_learning_rate: 1.0e-04\n"}, {}, (), "epsilon"),
         ({}, {"modelspec.prediction_type": "epsilon"}, (), "epsilon"),
         ({"m.json": '{"prediction": "epsilon"}'}, {"modelspec.prediction_type": "v"}, (), "epsilon"),
@@ -151,8 +151,14 @@ DAMAGED = {
     "cut.safetensors": (None, "should have"),
     "zeros.safetensors": (bytes(4096), "not a safetensors header"),
     "huge.safetensors": (struct.pack("<Q", 2**40) + b"{}", "header would be 1099511627776 bytes"),
-    "renamed.safetensors": (PICKLE, "is a pickle, which can carry code, and was only renamed"),
+    "renamed.safetensors": (
+        PICKLE,
+        "is a pickle, which can carry code, and was only renamed. Get the model as .safetensors",
+    ),
     "zipped.safetensors": (b"PK\x03\x04" + bytes(100), "is a pickle"),
+    "pointer.safetensors": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+    "page.safetensors": (b"<!DOCTYPE html><html>Log in</html>", "is a web page that was saved in the model's place"),
+    "answer.safetensors": (b"<html><body>Not found</body></html>", "Download it again"),
     "old.ckpt": (PICKLE, "can carry code, so it is never opened: get the model as .safetensors"),
 }
 

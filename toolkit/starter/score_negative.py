@@ -1,5 +1,6 @@
 """Scores negative prompts on the base: how rarely a thing has a colour that the negative prompt names."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -38,14 +39,24 @@ def named_colours(pictures: list[np.ndarray]) -> list[str]:
 
 
 def evaluate_negative(pipeline: StableDiffusionPipeline, quick: bool = False, sheet: Path | None = None) -> Score:
-    """The share of fish in blue with and without "blue" in the negative prompt, at the usual guidance."""
+    """The share of fish in blue with and without "blue" in the negative prompt, at the usual guidance.
+
+    The details say the same of the colour that fish without a negative prompt have most often.
+    """
     count = 24 if quick else 100
     seeds = list(range(EVALUATION_SEED + 9_000_000, EVALUATION_SEED + 9_000_000 + count))
-    plain, without = (draw_without(pipeline, PROMPT, negative, seeds) for negative in ("", COLOUR))
-    blue, usual = (named_colours(pictures).count(COLOUR) for pictures in (without, plain))
+    plain = draw_without(pipeline, PROMPT, "", seeds)
+    names = Counter(named_colours(plain))
+    common, times = names.most_common(1)[0]
+    never, seldom = (draw_without(pipeline, PROMPT, negative, seeds) for negative in (COLOUR, common))
     if sheet:
-        rows = [picture for pair in zip(plain[:18], without[:18], strict=True) for picture in pair]
-        titles = [f"{PROMPT}{end}" for end in ("", f", not {COLOUR}")] * 3
+        rows = [picture for pair in zip(plain[:18], seldom[:18], strict=True) for picture in pair]
+        titles = [f"{PROMPT}{end}" for end in ("", f", not {common}")] * 3
         write_sheet([rows[start : start + 6] for start in range(0, len(rows), 6)], titles, sheet)
-    values = {"blue": round(blue / count, 4)}
-    return Score(values, {"blue": wilson(blue, count)}, {"without_negative": round(usual / count, 4)})
+    blue, left = named_colours(never).count(COLOUR), named_colours(seldom).count(common)
+    shares = {"without_negative": names[COLOUR], "commonest": times, "commonest_negative": left}
+    return Score(
+        {"blue": round(blue / count, 4)},
+        {"blue": wilson(blue, count)},
+        {name: round(number / count, 4) for name, number in shares.items()},
+    )
