@@ -54,6 +54,8 @@ def place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     write(given, "future", "raise SystemExit", manifest="api = 99")
     write(given, "raises", "raise RuntimeError('no such GPU')")
     write(given, "loops", "while True: pass")
+    write(given, "twin_a", manifest='api = 1\ntitle = "Twin"')
+    write(given, "twin_b", manifest='api = 1\ntitle = "twin"')
     folder = write(given, "tabs", "")
     (folder / "ui.py").write_text(TABS, "utf-8")
     settings = load_settings(data=tmp_path_factory.mktemp("studio"), plugins=[given])
@@ -79,6 +81,13 @@ def test_one_good_plugin_and_five_bad_ones_are_named_and_the_studio_draws(owner:
     expect(card(owner, "good").locator(".lm-plugin-adds div").first).to_have_text("Finishing stepsnegative")
     expect(card(owner, "good")).to_contain_text("ms to load")
     expect(card(owner, "raises").locator("pre")).to_contain_text("no such GPU")
+
+
+def test_plugins_of_one_title_are_told_apart(owner: Desk) -> None:
+    owner.page.get_by_role("tab", name="Plugins").click()
+    for name, title in (("twin_a", "Twin (twin_a)"), ("twin_b", "twin (twin_b)")):
+        expect(card(owner, name).get_by_role("heading")).to_have_text(title)
+        expect(card(owner, name).get_by_role("button", name=f"Switch off {title}")).to_be_visible()
 
 
 def test_a_plugins_tab_is_on_the_page_and_a_broken_one_says_so(owner: Desk) -> None:

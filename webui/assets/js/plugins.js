@@ -31,7 +31,13 @@ async function load() {
 
 function show({ owner, safe, plugins, problems }) {
   byId("lm-plugins-problems").replaceChildren(...(safe ? [make("p", {}, "The studio was started with --safe-mode: no plugin is loaded.")] : []), ...problems.map((problem) => make("p", {}, problem)));
-  byId("lm-plugins").replaceChildren(...plugins.map((plugin) => card(plugin, owner)));
+  byId("lm-plugins").replaceChildren(...toldApart(plugins).map((plugin) => card(plugin, owner)));
+}
+
+// Plugins of one title are called by their names too.
+function toldApart(plugins) {
+  const key = ({ title }) => title.toLowerCase();
+  return plugins.map((plugin) => plugins.some((other) => other !== plugin && key(other) === key(plugin)) ? { ...plugin, title: `${plugin.title} (${plugin.name})` } : plugin);
 }
 
 async function change(name, what, said) {
