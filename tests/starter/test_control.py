@@ -55,7 +55,7 @@ def test_a_scribble_is_thick_and_near_its_lines():
 def test_depth_is_exactly_that_of_the_drawing():
     picture, layers = draw_with_depth(SEA, random.Random(3))
     assert (picture == draw_landscape(SEA, random.Random(3))).all()
-    assert edge_f1(borders(layers_seen(picture, SEA)), borders(layers)) > 0.9
+    assert edge_f1(borders(layers_seen(picture, SEA)), borders(layers)) > 0.95
     assert colours_right(picture, SEA, layers)
     assert not colours_right(draw_landscape(Landscape("day", "hill", "forest"), random.Random(3)), SEA, layers)
 

@@ -74,22 +74,41 @@ def estimated(depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def layers_seen(picture: np.ndarray, asked: Landscape) -> np.ndarray:
-    """What stands where in a picture, uint8 (side, side) as in `draw_with_depth`, by the nearest of the asked colours.
+    """What stands where in a picture, uint8 (side, side) as in `draw_with_depth`.
 
-    Sun and moon count as sky, windows as their skyline and waves as the sea.
+    Each column is cut into sky, layer behind and layer in front where that fits the asked colours best, by the sum of
+    ΔE. Sun and moon count as sky, windows as their skyline and waves as the sea.
     """
+    found = _unlike(picture, asked)
+    sums = np.concatenate([np.zeros((len(found), 1, picture.shape[1])), np.cumsum(found, 1)], 1)
+    rows = np.arange(len(picture))[:, None]
+    above = sums[0] - sums[1]
+    if len(found) == 2:
+        return (rows >= above.argmin(0)).astype(np.uint8)
+    # For every row that the front could begin at, the best one above it for the layer behind.
+    best = np.minimum.accumulate(above, 0)
+    front = (best + sums[1] - sums[2]).argmin(0)
+    back = (above == np.take_along_axis(best, front[None], 0)).argmax(0)
+    return ((rows >= back).astype(np.uint8) + (rows >= front)).astype(np.uint8)
+
+
+def _unlike(picture: np.ndarray, asked: Landscape) -> np.ndarray:
+    """Each pixel's ΔE to the sky and to each layer as asked, (1 + layers, side, side)."""
     shown = lab(picture)
-    sky = np.linalg.norm(shown - lab(sky_rows(*SKIES[asked.time], len(picture))), axis=-1)
+
+    def far(colour: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(shown - lab(colour), axis=-1)
+
+    sky = far(sky_rows(*SKIES[asked.time], len(picture)))
     for name, colour in (("sun", SUN), ("moon", MOON)):
         if asked.light == name:
-            sky = np.minimum(sky, np.linalg.norm(shown - lab(np.array(colour)), axis=-1))
-    distances = [sky]
+            sky = np.minimum(sky, far(np.array(colour)))
+    found = [sky]
     for layer, front in ((asked.back, False), (asked.front, True)):
         if layer != "none":
             own = layer_colour(layer, asked.time, front)
-            tones = (own, accent(layer, own, asked.time))
-            distances.append(np.min([np.linalg.norm(shown - lab(np.array(tone)), axis=-1) for tone in tones], 0))
-    return cv2.medianBlur(np.argmin(distances, 0).astype(np.uint8), 7)
+            found.append(np.minimum(far(np.array(own)), far(np.array(accent(layer, own, asked.time)))))
+    return np.stack(found)
 
 
 def borders(layers: np.ndarray) -> np.ndarray:
