@@ -104,7 +104,7 @@ def test_a_kind_means_a_net_that_fits_and_its_usual_preprocessor(studio, drawing
     ("use", "field", "words"),
     [
         ({"kind": "smell"}, "controls.0.kind", "no control called “smell”"),
-        ({"kind": "depth"}, "controls.0.kind", "put one with “depth” in its name"),
+        ({"kind": "openpose"}, "controls.0.kind", "put one with “openpose” in its name"),
         ({"kind": "other-depth"}, "controls.0.kind", "another family"),
         ({"kind": "canny", "preprocessor": "magic"}, "controls.0.preprocessor", "there are none, canny"),
         ({"kind": "canny", "image": "0" * 64}, "controls.0.image", "not among yours"),
@@ -164,6 +164,18 @@ def test_the_starters_lines_bring_their_own_way_of_sampling_and_are_followed(stu
     followed, free = (pixels(studio.generate(one)[0].image) for one in (request, request.with_(controls=())))
     border = edges(pixels(studio.inputs.get(drawing)))
     assert edges(followed)[border].mean() > 0.5 > edges(free)[border].mean() + 0.1
+
+
+@pytest.mark.parametrize("horizon", [110, 190])
+def test_the_starters_depth_puts_the_horizon_where_a_painted_map_has_it(studio, horizon):
+    painted = Image.new("RGB", (256, 256))
+    ImageDraw.Draw(painted).rectangle((0, horizon, 256, 256), fill=(140, 140, 140))
+    use = ControlUse("depth", studio.inputs.add(painted).sha, "none")
+    request = studio.prepare(GenerationRequest("morning landscape with hill", seed=8, controls=(use,)))
+    assert request.controls[0].kind == "limner-starter-depth"
+    picture = pixels(studio.generate(request)[0].image)
+    green = picture[..., 1] > picture[..., 2] + 20
+    assert abs(float(np.median(green.argmax(0))) - horizon) < 10
 
 
 def edges(image):

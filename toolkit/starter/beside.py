@@ -10,7 +10,7 @@ from toolkit.starter.release import card_draft, card_styles, write_draft, write_
 from toolkit.starter.release_control import card_control, write_control
 from toolkit.starter.styles import train_style
 
-MINUTES = {"styles": 8.0, "control": 35.0, "depth": 20.0, "draft": 11.0}
+MINUTES = {"styles": 8.0, "control": 35.0, "depth": 45.0, "draft": 11.0}
 CONTROL = {"control": "lines", "depth": "depth"}
 
 
