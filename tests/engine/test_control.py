@@ -17,6 +17,8 @@ from toolkit.adapters import ControlUse
 from toolkit.errors import EngineError, RequestError
 from toolkit.models import ModelIndex
 from toolkit.settings import load_settings
+from toolkit.starter.depth import layers_seen
+from toolkit.starter.landscapes import Landscape
 from toolkit.studio import ROOT, Studio
 
 PROMPT = "a red fish on a blue background"
@@ -173,9 +175,8 @@ def test_the_starters_depth_puts_the_horizon_where_a_painted_map_has_it(studio, 
     use = ControlUse("depth", studio.inputs.add(painted).sha, "none")
     request = studio.prepare(GenerationRequest("morning landscape with hill", seed=8, controls=(use,)))
     assert request.controls[0].kind == "limner-starter-depth"
-    picture = pixels(studio.generate(request)[0].image)
-    green = picture[..., 1] > picture[..., 2] + 20
-    assert abs(float(np.median(green.argmax(0))) - horizon) < 10
+    layers = layers_seen(np.asarray(studio.generate(request)[0].image), Landscape("morning", "hill"))
+    assert abs(float(np.median(layers.argmax(0))) - horizon) < 10
 
 
 def edges(image):

@@ -21,7 +21,7 @@ CARDS: dict[str, dict[str, Any]] = {
         "made": MADE.format(stage="control"),
     },
     "depth": {
-        "preprocessors": ["depth"],
+        "preprocessors": ["none", "depth"],
         "description": "Keeps the layers of a landscape: a depth map, light is near and black is sky, 256 x 256.",
         "made": MADE.format(stage="depth"),
     },
@@ -41,8 +41,9 @@ counts these borders within 2 px of the map's and the other way round. Colours a
 asked time and each layer's area has the asked layer's colour."""
 DEPTH_LIMITS = """\
 The autoencoder sets a limit: such landscapes encoded and decoded have an F1 of 0.96. Layers may be of any grey, with
-soft borders too, as long as nearer is lighter; what they show is said by the prompt. Things, patterns and posters have
-no depth."""
+soft borders too, as long as nearer is lighter; what they show is said by the prompt. Skylines at night follow least,
+as their dark roofs hardly differ from the sky; the sun or moon that a prompt asks for is missing in one of six
+pictures. Things, patterns and posters have no depth."""
 # What it is, how it is scored, and where its limits are.
 ABOUT = {
     "lines": (
@@ -56,7 +57,7 @@ ABOUT = {
         DEPTH_LIMITS,
     ),
 }
-EXAMPLE = {"lines": "a red cat on a white background", "depth": "night landscape with mountains behind the sea"}
+EXAMPLE = {"lines": "a red cat on a white background", "depth": "night landscape with mountain behind a sea"}
 
 
 def write_control(kind: str, model: ControlNetModel) -> None:
