@@ -16,10 +16,12 @@ from diffusers import (
     UniPCMultistepScheduler,
 )  # fmt: skip
 
+from toolkit.errors import ModelError
 from toolkit.starter.evaluate import collect, prompts
 from toolkit.starter.measure import WHOLE, background_right, placed_right, thing_colour
+from toolkit.starter.publish import check_trained
 from toolkit.starter.vocabulary import all_words
-from toolkit.starter.world import Scene, Thing, held_out
+from toolkit.starter.world import COLOURS, THINGS, Scene, Thing, held_out
 
 FOLDER = Path(__file__).parents[2] / "models" / "checkpoints" / "limner-starter"
 CARD = json.loads((FOLDER / "card.json").read_text(encoding="utf-8"))
@@ -93,3 +95,12 @@ def test_the_latents_preview_linearly(pipeline):
     seen = latents @ torch.tensor(CARD["latent_rgb"]["matrix"]) + torch.tensor(CARD["latent_rgb"]["bias"])
     small = torch.nn.functional.avg_pool2d(pixels, 8)[0].permute(1, 2, 0) / 2 + 0.5
     assert (seen - small).abs().mean() < 0.03
+
+
+def test_a_model_that_draws_few_things_is_not_published():
+    check_trained(set(THINGS[:6]))
+    with pytest.raises(ModelError, match=f"only 7 of {len(THINGS)} things") as refused:
+        check_trained(set(THINGS[7:]))
+    assert "Train longer" in str(refused.value)
+    with pytest.raises(ModelError, match="colours"):
+        check_trained(set(COLOURS))

@@ -23,7 +23,7 @@ PRODUCTS = {"vae": "vae", "text": "text_encoder", "scenes": "latents.pt"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the commands `train` and `evaluate` to a parser."""
     commands = parser.add_subparsers(dest="starter_command", required=True)
-    train = commands.add_parser("train", help="train the starter from scratch: about five hours on one core")
+    train = commands.add_parser("train", help="train the starter from scratch: about six hours on one core")
     train.add_argument("--stage", choices=(*STAGES, "all"), default="all", help="each stage needs those before it")
     train.add_argument("--resume", action="store_true", help="go on where training stopped, keeping finished stages")
     train.add_argument("--minutes", type=float, help="training time of the stage, in place of its usual one")
@@ -90,7 +90,7 @@ def _run_stage(stage: str, args: argparse.Namespace) -> None:
     elif stage == "denoiser":
         from toolkit.starter.denoiser import train_denoiser
 
-        train_denoiser(args.work, args.minutes or 92, args.resume, args.start, dict(args.more))
+        train_denoiser(args.work, args.minutes or 150, args.resume, args.start, dict(args.more))
     elif stage in BESIDE:
         from toolkit.starter.beside import train_beside
 

@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderTiny
 from PIL import Image, ImageDraw
 
+from toolkit.errors import ModelError
 from toolkit.starter.asked import MEASURES, asked_of, word_counts
 from toolkit.starter.autoencoder import to_tensor
 from toolkit.starter.card import ALWAYS, EXAMPLES, FAMILY_SLOTS, build_card, write_card
@@ -21,7 +22,7 @@ from toolkit.starter.readme import write_readme
 from toolkit.starter.rendering import EVALUATION_SEED, VAE_SEED, render_scenes
 from toolkit.starter.score_families import marks_of
 from toolkit.starter.words import keep_known, unknown_words
-from toolkit.starter.world import STYLES
+from toolkit.starter.world import COLOURS, STYLES, THINGS
 
 # Seeds apart from the evaluation's, so that choosing words doesn't choose among the pictures that are scored.
 SURVEY_SEED = EVALUATION_SEED - 100_000_000
@@ -116,6 +117,17 @@ def weak_words(found: Mapping[str, Shares]) -> dict[str, tuple[int, int]]:
     return {word: share for word, share in pooled.items() if not _enough(share)}
 
 
+def check_trained(dropped: Set[str]) -> None:
+    """Raise ModelError when half of the things or colours would be left out: there is little left to ask for then."""
+    for what, words in (("things", THINGS), ("colours", COLOURS)):
+        kept = [word for word in words if word not in dropped]
+        if 2 * len(kept) <= len(words):
+            raise ModelError(
+                f"The model draws only {len(kept)} of {len(words)} {what} rightly in {LEAST_SHARE:.0%} of pictures, "
+                "too few to publish it. Train longer: launch.py starter train --stage denoiser --resume --minutes 300"
+            )
+
+
 def contact_sheet(pictures: list[np.ndarray], texts: list[str], path: Path, columns: int = 6, side: int = 200) -> None:
     """Writes the pictures with their prompts under them as a PNG of 256 colours."""
     rows = math.ceil(len(pictures) / columns)
@@ -138,15 +150,17 @@ def publish(trained: Path, folder: Path, sheet: Path, count: int = 160) -> dict[
     """Copies the trained folder to `folder` with card, README and contact sheet; the card comes back.
 
     Words drawn rightly in less than 90 % of the survey are left out of the card, so that the studio drops them too.
+    Raises ModelError, before anything is written, for a model that draws too few things or colours.
     """
+    shares, families = survey(trained, count), survey_families(trained, count // 2)
+    weak = weak_words(families)
+    dropped = {word for word, (right, asked) in shares.items() if right < LEAST_SHARE * asked} | set(weak)
+    check_trained(dropped - set(ALWAYS))
     for name in PARTS:
         source, target = trained / name, folder / name
         if target.is_dir():
             shutil.rmtree(target)
         (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
-    shares, families = survey(folder, count), survey_families(folder, count // 2)
-    weak = weak_words(families)
-    dropped = {word for word, (right, asked) in shares.items() if right < LEAST_SHARE * asked} | set(weak)
     card = build_card(dropped - set(ALWAYS), kept_slots(families))
     pipeline = load_pipeline(folder)
     card["latent_rgb"] = latent_rgb(pipeline.vae)
