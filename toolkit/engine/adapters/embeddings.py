@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from toolkit.errors import ModelError
 from toolkit.model_files import WeightsFile
-from toolkit.weights import short
+from toolkit.weights import check_weights, short
 
 # One entry for each text encoder of the model, None where the file has nothing for it.
 Vectors = tuple[torch.Tensor | None, ...]
@@ -44,6 +44,7 @@ class WordShelf:
             return self._kept[key]
 
     def _read(self, file: WeightsFile) -> Vectors:
+        check_weights(file.path)
         try:
             tensors = load_file(file.path)
         except Exception as error:  # safetensors raises its own type, which is a subclass of nothing else
