@@ -101,7 +101,9 @@ class DenoiserTraining:
         if around:
             clean, captions = self.cache.tiles(self.size, self.rng)
         else:
-            clean, captions = self.cache.batch(self.size, self.rng, self.more or {"simple": simple})
+            more = {name: part * (1 - simple) for name, part in self.more.items()}
+            more["simple"] = more.get("simple", 0.0) + simple
+            clean, captions = self.cache.batch(self.size, self.rng, more)
         captions = ["" if self.rng.random() < CAPTION_DROPOUT else text for text in captions]
         steps = spread_timesteps(self.size)
         alpha = self.alphas[steps][:, None, None, None]

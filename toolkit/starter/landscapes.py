@@ -149,7 +149,7 @@ def horizons(landscape: Landscape) -> tuple[float, float]:
 
 def draw_landscape(landscape: Landscape, rng: random.Random, side: int = 256) -> np.ndarray:
     """The landscape as uint8 pixels (side, side, 3), outlines and colours a little different for each `rng`."""
-    return _painted(landscape, rng, side, horizons(landscape), [])
+    return _painted(landscape, rng, side, horizons(landscape))
 
 
 def draw_with_depth(
@@ -160,7 +160,7 @@ def draw_with_depth(
     `begins` are other horizons than the usual ones.
     """
     masks: list[Image.Image] = []
-    picture = _painted(landscape, rng, side, begins or horizons(landscape), masks, masked=True)
+    picture = _painted(landscape, rng, side, begins or horizons(landscape), masks)
     layers = np.zeros((side, side), np.uint8)
     for number, mask in enumerate(masks, 1):
         layers[np.asarray(mask.resize((side, side), Image.Resampling.BOX)) > 127] = number
@@ -168,10 +168,10 @@ def draw_with_depth(
 
 
 def _painted(
-    landscape: Landscape, rng: random.Random, side: int, begins: tuple[float, float], masks: list[Image.Image],
-    masked: bool = False,
+    landscape: Landscape, rng: random.Random, side: int, begins: tuple[float, float],
+    masks: list[Image.Image] | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """The pixels; `masks` takes each layer's mask at twice the size, when they are `masked`."""
+    """The pixels; `masks`, where given, takes each layer's mask at twice the size."""
     big = side * 2
     rows = sky_rows(*(jitter(one, rng, 5) for one in SKIES[landscape.time]), big)
     image = Image.fromarray(np.broadcast_to(rows, (big, big, 3)).astype("uint8").copy())
@@ -185,7 +185,7 @@ def _painted(
             colour = jitter(layer_colour(layer, landscape.time, front), rng, 5)
             top, state = begin + rng.uniform(-0.02, 0.02), rng.getstate()
             _DRAWN[layer](draw, big, top, colour, rng, landscape.time)
-            if masked:
+            if masks is not None:
                 masks.append(_mask(layer, big, top, state))
     return np.asarray(image.resize((side, side), Image.Resampling.BOX))
 

@@ -1,5 +1,6 @@
 """What every score of the evaluation gives back: shares, their intervals, more numbers, and a sheet of pictures."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,11 @@ def write_sheet(rows: list[list[np.ndarray]], titles: list[str], path: Path, sid
             sheet.paste(image, (4 + column * (side + 4), LABEL + 4 + index * (side + 4)))
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.quantize(256, kmeans=2, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def share(marks: Iterable[float]) -> float:
+    """The mean of scores in 0..1, or the share of what is right."""
+    return round(float(np.mean(list(marks))), 4)
 
 
 def mean_interval(values: list[float]) -> list[float]:

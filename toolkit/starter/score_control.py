@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from toolkit.starter.evaluate import draw, judge_pictures, prompts
 from toolkit.starter.landscapes import Landscape, draw_with_depth
 from toolkit.starter.lines import canny, edge_f1, pair, scribble
 from toolkit.starter.rendering import EVALUATION_SEED
-from toolkit.starter.score import write_sheet
+from toolkit.starter.score import share, write_sheet
 from toolkit.starter.world import Scene
 
 CONTROLNETS = FOLDER.parents[1] / "controlnet"
@@ -95,10 +95,6 @@ def _on_and_off(pipeline, texts: list[str], first: int, hints: list[Image.Image]
     ]
 
 
-def _mean(values: Iterable[float]) -> float:
-    return round(float(np.mean(list(values))), 4)
-
-
 def _score_lines(count: int, sheets: Path | None) -> dict[str, float]:
     pipeline, wanted = load_control("lines"), requests(count)
     on, off = _on_and_off(
@@ -108,10 +104,10 @@ def _score_lines(count: int, sheets: Path | None) -> dict[str, float]:
     if sheets:
         write_sheet(_rows(pipeline, wanted, on, off), TITLES * 2, sheets / "starter-control.png")
     f1_on, f1_off = (
-        _mean(edge_f1(canny(picture), edges) for picture, (_, _, edges) in zip(pictures, wanted, strict=True))
+        share(edge_f1(canny(picture), edges) for picture, (_, _, edges) in zip(pictures, wanted, strict=True))
         for pictures in (on, off)
     )
-    colours = _mean(verdict.background and all(verdict.colours) for verdict in verdicts)
+    colours = share(verdict.background and all(verdict.colours) for verdict in verdicts)
     return {"f1_on": f1_on, "f1_off": f1_off, "colour": colours}
 
 
@@ -125,14 +121,14 @@ def _score_depth(count: int, sheets: Path | None) -> dict[str, float]:
         rows = [cells[i] + cells[i + 1] for i in range(0, len(cells) - 1, 2)]
         write_sheet(rows, ["depth", "weight 1", "weight 0"] * 2, sheets / "starter-depth.png")
     f1_on, f1_off = (
-        _mean(
+        share(
             edge_f1(borders(layers_seen(picture, landscape)), borders(layers))
             for picture, (landscape, _, layers) in zip(pictures, wanted, strict=True)
         )
         for pictures in (on, off)
     )
     right = [colours_right(picture, one, layers) for picture, (one, _, layers) in zip(on, wanted, strict=True)]
-    return {"f1_on": f1_on, "f1_off": f1_off, "colour": _mean(right)}
+    return {"f1_on": f1_on, "f1_off": f1_off, "colour": share(right)}
 
 
 SCORED: dict[str, Callable[[int, Path | None], dict[str, float]]] = {"lines": _score_lines, "depth": _score_depth}

@@ -10,7 +10,7 @@ from toolkit.starter.evaluate import draw, load_pipeline, prompts
 from toolkit.starter.look_judge import judge_looks
 from toolkit.starter.looks import LOOKS
 from toolkit.starter.rendering import EVALUATION_SEED
-from toolkit.starter.score import write_sheet
+from toolkit.starter.score import share, write_sheet
 
 LORAS = FOLDER.parents[1] / "loras"
 FIRST = EVALUATION_SEED + 20_000_000
@@ -21,11 +21,6 @@ SHOWN, BLENDED = 6, "a red house on green ground under a blue sky"
 def style_file(name: str, folder: Path = LORAS) -> Path:
     """Where a look's LoRA lies."""
     return folder / f"limner-starter-{name}.safetensors"
-
-
-def share(marks: list[bool]) -> float:
-    """The share of what is right."""
-    return round(float(np.mean(marks)), 4)
 
 
 def evaluate_styles(
