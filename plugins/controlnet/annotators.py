@@ -6,6 +6,7 @@ from pickle import UnpicklingError
 from toolkit.plugins.api import Number, RequestError, Toggle
 
 SOURCE = "the repository “lllyasviel/Annotators” has them"
+ALREADY = "For a picture that is a control picture already, choose “Nothing” (none) instead."
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def annotate(name, image, options, context):
     missing = [file for file in annotator.files if not (folder / file).is_file()]
     if missing:
         needs = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
-        raise RequestError("controls", f"{annotator.label} needs {needs} in models/annotators: {SOURCE}.")
+        sentence = f"{annotator.label} needs {needs} in models/annotators: {SOURCE}. {ALREADY}"
+        raise RequestError("controls", sentence)
     import controlnet_aux
     import torch
 

@@ -6,6 +6,7 @@ import random
 import pytest
 from diffusers import AutoencoderTiny
 
+from toolkit.starter import cli
 from toolkit.starter.cache import LatentCache
 from toolkit.starter.cli import FOLDER, PARTS, SHOWN, add_arguments, run
 from toolkit.starter.families import FAMILIES
@@ -77,6 +78,15 @@ def test_shares_leave_some_for_the_usual_mix(parser, capsys, tmp_path):
     assert run(args) == 2
     assert "come to 1 or more" in capsys.readouterr().err
     assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(
+    "stage, first", [("scenes", "vae"), ("denoiser", "vae"), ("publish", "denoiser"), ("clip", "publish")]
+)
+def test_a_stage_names_the_one_that_goes_before_it(parser, capsys, tmp_path, monkeypatch, stage, first):
+    monkeypatch.setattr(cli, "FOLDER", tmp_path / "model")
+    assert run(parser.parse_args(["train", "--stage", stage, "--work", str(tmp_path / "work")])) == 2
+    assert f"which the stage {first} makes: run `--stage {first}` before it" in capsys.readouterr().err
 
 
 def test_a_batch_shows_a_family_beyond_its_share(tmp_path):

@@ -18,6 +18,9 @@ SHOWN = ("simple", "thing", "pattern", "landscape", "poster")
 BESIDE = ("styles", "control", "depth", "draft")
 # What a stage leaves when it is through; the denoiser keeps its own account, publishing is done anew each time.
 PRODUCTS = {"vae": "vae", "text": "text_encoder", "scenes": "latents.pt"}
+# The stages whose products a stage finds in the work folder; those after `publish` need the finished base instead.
+NEEDS = {"scenes": ("vae",), "denoiser": ("vae", "text", "scenes")}
+AFTER_PUBLISH = STAGES[STAGES.index("publish") + 1 :]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,9 +72,25 @@ def _train(args: argparse.Namespace) -> int:
     for stage in STAGES if args.stage == "all" else (args.stage,):
         if args.resume and stage in PRODUCTS and (args.work / PRODUCTS[stage]).exists():
             print(f"{stage}: done already")
+        elif missing := _missing(stage, args.work):
+            print(missing, file=sys.stderr)
+            return 2
         else:
             _run_stage(stage, args)
     return 0
+
+
+def _missing(stage: str, work: Path) -> str:
+    """What a stage needs and isn't there, as a sentence; empty when everything is."""
+    needed = [(first, work / PRODUCTS[first]) for first in NEEDS.get(stage, ())]
+    if stage == "publish":
+        needed = [("denoiser", work / "folder"), ("judge", Path(__file__).with_name("judge.safetensors"))]
+    if stage in AFTER_PUBLISH:
+        needed = [("publish", FOLDER / "card.json")]
+    for first, path in needed:
+        if not path.exists():
+            return f"The stage {stage} needs {path}, which the stage {first} makes: run `--stage {first}` before it."
+    return ""
 
 
 def _run_stage(stage: str, args: argparse.Namespace) -> None:

@@ -72,7 +72,7 @@ def test_dark_lines_on_paper_become_light_ones_on_black(make):
 
 
 def test_missing_weights_are_asked_for(make):
-    with pytest.raises(RequestError, match=r"needs ControlNetHED\.pth in models/annotators"):
+    with pytest.raises(RequestError, match=r"needs ControlNetHED\.pth in models/annotators.*choose “Nothing”"):
         make("hed", half_and_half())
 
 
