@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from transformers import CLIPModel, CLIPProcessor
 
+from toolkit.starter.clip import MISSES, with_misses
 from toolkit.starter.drawing import draw_scene
 from toolkit.starter.near_misses import near_misses, possible, say, trained
 from toolkit.starter.score_clip import CAPTIONS, CLIP_FOLDER, questions, similarities
@@ -35,6 +36,13 @@ def test_near_misses_differ_in_one_word(seed):
     for other in found:
         pairs = zip(text.split(), other.split(), strict=True)
         assert sum(right != wrong for right, wrong in pairs) == 1
+
+
+def test_a_caption_too_short_for_the_near_misses_of_training_is_said_otherwise():
+    scene, rng = Scene((Thing("sun", "orange"),), "white", style="pastel"), random.Random(0)
+    short = [text for text in (say(scene, rng) for _ in range(200)) if len(text.split()) == 5]
+    assert any(len(near_misses(text, scene, rng, MISSES, seen=True)) < MISSES for text in short)
+    assert all(len(with_misses(scene, rng)) == MISSES + 1 for _ in range(200))
 
 
 def test_a_scene_without_contrast_is_impossible():

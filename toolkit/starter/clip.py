@@ -89,6 +89,15 @@ class Album:
         return pixels + torch.randn(BATCH, 3, 1, 1) * 0.01, [self.scenes[pick] for pick in picks]
 
 
+def with_misses(scene: Scene, rng: random.Random) -> list[str]:
+    """A caption of the scene and MISSES near misses of it; a caption too short for so many is said in other words."""
+    while True:
+        text = say(scene, rng)
+        misses = near_misses(text, scene, rng, MISSES, seen=True)
+        if len(misses) == MISSES:
+            return [text, *misses]
+
+
 class _Heads(torch.nn.Module):
     """Reads each detail of a scene from the image tower's pooled output."""
 
@@ -137,10 +146,7 @@ class ClipTraining:
 
     def _texts(self, scenes: list[Scene]) -> torch.Tensor:
         """Token ids: for each scene its caption and then its near misses."""
-        texts = []
-        for scene in scenes:
-            text = say(scene, self.rng)
-            texts += [text, *near_misses(text, scene, self.rng, MISSES, seen=True)]
+        texts = [text for scene in scenes for text in with_misses(scene, self.rng)]
         return self.tokenizer(texts, padding=True, return_tensors="pt").input_ids
 
     def step(self, album: Album) -> tuple[float, float]:
