@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 MAX_PIXELS = 8192 * 8192
 # The page or the saving of pictures waits for these, for everybody; a drawing may take its time.
 QUICK_SECONDS = 10.0
+# Signing a large file, writing another format, telling somebody far away: slow, but never for ever.
+SLOW_SECONDS = 60.0
 _STRICT = ("allow", "blur", "block")
 
 
@@ -54,7 +56,7 @@ def prepare(plugins: Plugins, request: GenerationRequest) -> GenerationRequest:
     changed = replace(request, **_transformed(plugins, request))
     for plugin, implementation in plugins.registry.implementations("prepare_request"):
         args = {"request": changed, "settings": plugins.settings(plugin.name)}
-        answer = _quickly(plugins, plugin, implementation, args)
+        answer = _within(QUICK_SECONDS, plugins, plugin, implementation, args)
         if isinstance(answer, GenerationRequest):
             changed = answer
         elif answer is not None and answer is not MISSING:
@@ -140,7 +142,7 @@ def export(plugins: Plugins, name: str, image: Image, request: GenerationRequest
     """The bytes that an exporter makes of a picture; raise PluginError when it fails, RequestError when it refuses."""
     owned = plugins.registry.exporters()[name]
     context = _context(plugins, owned.plugin, request, f"export/{name}")
-    answer = plugins.guard.call(owned.plugin, owned.noun.run, image, context)
+    answer = plugins.guard.call(owned.plugin, in_time, SLOW_SECONDS, owned.noun.run, image, context)
     if answer is MISSING:
         raise PluginError(f"“{owned.noun.label}” failed: {owned.plugin.reason}")
     if not isinstance(answer, (bytes, bytearray)) or not answer:
@@ -172,7 +174,7 @@ def describe(plugins: Plugins, request: GenerationRequest, image: Image) -> dict
     facts: dict[str, Any] = {"plugins": plugins.order} if plugins.order else {}
     for plugin, implementation in plugins.registry.implementations("describe_image"):
         args = {"request": request, "image": image, "settings": plugins.settings(plugin.name)}
-        answer = _quickly(plugins, plugin, implementation, args)
+        answer = _within(QUICK_SECONDS, plugins, plugin, implementation, args)
         if isinstance(answer, Mapping):
             facts |= {f"{plugin.name}.{name}": str(value)[:2000] for name, value in answer.items()}
         elif answer is not None and answer is not MISSING:
@@ -190,7 +192,7 @@ def sign(plugins: Plugins, content: bytes, request: GenerationRequest) -> bytes:
         for plugin, implementation in implementations:
             path.write_bytes(content)
             args = {"path": path, "request": request, "settings": plugins.settings(plugin.name)}
-            plugins.guard.call(plugin, _sign_one, implementation, args, content)
+            plugins.guard.call(plugin, in_time, SLOW_SECONDS, _sign_one, implementation, args, content)
             signed = path.read_bytes() if path.is_file() else b""
             if plugin.state.value == "active" and _same_picture(content, signed):
                 content = signed
@@ -201,7 +203,7 @@ def notify(plugins: Plugins, event: Any) -> None:
     """Tell every plugin of an event; called on the plugins' own thread."""
     for plugin, implementation in plugins.registry.implementations("on_event"):
         args = {"event": event, "settings": plugins.settings(plugin.name)}
-        plugins.guard.hook(plugin, implementation, args)
+        _within(SLOW_SECONDS, plugins, plugin, implementation, args)
 
 
 def denoising(plugins: Plugins, denoiser: Any, request: GenerationRequest) -> Callable[[], Any] | None:
@@ -285,10 +287,10 @@ def _transformed(plugins: Plugins, request: GenerationRequest) -> dict[str, str]
     return texts
 
 
-def _quickly(plugins: Plugins, plugin: Plugin, implementation: Any, args: Mapping[str, Any]) -> Any:
-    """`Guard.hook`, ended after some seconds."""
+def _within(seconds: float, plugins: Plugins, plugin: Plugin, implementation: Any, args: Mapping[str, Any]) -> Any:
+    """`Guard.hook`, ended after `seconds`."""
     given = [args[name] for name in implementation.argnames]
-    return plugins.guard.call(plugin, in_time, QUICK_SECONDS, implementation.function, *given)
+    return plugins.guard.call(plugin, in_time, seconds, implementation.function, *given)
 
 
 def _run_step(step: Step, image: Image, options: dict[str, Any], context: Context) -> Image:
