@@ -7,8 +7,17 @@ import numpy as np
 import pytest
 from diffusers import ControlNetModel
 
-from toolkit.starter.depth import anywhere, borders, colours_right, depth_map, estimated, layers_seen
-from toolkit.starter.landscapes import Landscape, draw_landscape, draw_with_depth
+from toolkit.starter.depth import (
+    NIGHT_SKYLINES,
+    anywhere,
+    borders,
+    colours_right,
+    depth_map,
+    draw_pair,
+    estimated,
+    layers_seen,
+)
+from toolkit.starter.landscapes import Landscape, draw_landscape, draw_with_depth, held_out
 from toolkit.starter.lines import canny, edge_f1, pair, recoloured, scribble
 from toolkit.starter.score_control import SCORED, control_folder, evaluate_control
 from toolkit.starter.world import Scene, Thing
@@ -67,6 +76,13 @@ def test_depth_is_light_where_it_is_near():
     sea = [int(np.median(row[mask])) for row, mask in zip(depth, layers == 2, strict=True) if mask.all()]
     assert sea == sorted(sea)
     assert sea[-1] > int(depth[layers == 1].max()) > 0
+
+
+def test_depth_is_learned_from_no_held_out_landscape_and_from_many_skylines_at_night():
+    shown = [draw_pair(seed)[0] for seed in range(60)]
+    assert not any(held_out(landscape) for landscape in shown)
+    nights = [one for one in shown if one.time == "night" and "skyline" in (one.back, one.front)]
+    assert len(nights) > 60 * NIGHT_SKYLINES
 
 
 def test_an_estimators_depth_keeps_the_order():
