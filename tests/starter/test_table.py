@@ -81,7 +81,8 @@ def test_shares_leave_some_for_the_usual_mix(parser, capsys, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "stage, first", [("scenes", "vae"), ("denoiser", "vae"), ("publish", "denoiser"), ("clip", "publish")]
+    "stage, first",
+    [("scenes", "vae"), ("denoiser", "vae"), ("things", "denoiser"), ("publish", "denoiser"), ("clip", "publish")],
 )
 def test_a_stage_names_the_one_that_goes_before_it(parser, capsys, tmp_path, monkeypatch, stage, first):
     monkeypatch.setattr(cli, "FOLDER", tmp_path / "model")

@@ -10,11 +10,14 @@ FOLDER = ROOT / "models" / "checkpoints" / "limner-starter"
 WORK = ROOT / "starter-work"
 SHEET = ROOT / "docs" / "images" / "starter-contact-sheet.png"
 STAGES = (
-    "vae", "text", "scenes", "denoiser", "judge", "publish", "styles", "control", "depth", "draft", "clip", "upscaler",
+    "vae", "text", "scenes", "denoiser", "things", "judge", "publish", "styles", "control", "depth", "draft", "clip",
+    "upscaler",
 )  # fmt: skip
 PARTS = ("base", "families", "vae", "styles", "control", "inpaint", "clip", "upscaler", "draft")
 # The families by name, as `families.py` has them.
 SHOWN = ("simple", "thing", "pattern", "landscape", "poster")
+# What the stage `things` shows beyond its share: things take longest of all.
+MORE_THINGS = {"thing": 0.4}
 BESIDE = ("styles", "control", "depth", "draft")
 # What a stage leaves when it is through; the denoiser keeps its own account, publishing is done anew each time.
 PRODUCTS = {"vae": "vae", "text": "text_encoder", "scenes": "latents.pt"}
@@ -26,14 +29,14 @@ AFTER_PUBLISH = STAGES[STAGES.index("publish") + 1 :]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the commands `train` and `evaluate` to a parser."""
     commands = parser.add_subparsers(dest="starter_command", required=True)
-    train = commands.add_parser("train", help="train the starter from scratch: about six hours on one core")
+    train = commands.add_parser("train", help="train the starter from scratch: about eight hours on one core")
     train.add_argument("--stage", choices=(*STAGES, "all"), default="all", help="each stage needs those before it")
     train.add_argument("--resume", action="store_true", help="go on where training stopped, keeping finished stages")
     train.add_argument("--minutes", type=float, help="training time of the stage, in place of its usual one")
     train.add_argument("--start", type=Path, help="a trained model's folder that words and denoiser go on from")
     train.add_argument(
         "--more", type=family_part, action="append", default=[], metavar="FAMILY=PART",
-        help="a family to show beyond its share, such as thing=0.3; may be given again, below 1 in all",
+        help="a family to show the denoiser beyond its share, such as thing=0.3; may be given again, below 1 in all",
     )  # fmt: skip
     train.add_argument("--work", type=Path, default=WORK, help="where unfinished training is kept")
     train.add_argument("--out", type=Path, default=FOLDER, help="where the finished model goes")
@@ -83,8 +86,10 @@ def _train(args: argparse.Namespace) -> int:
 def _missing(stage: str, work: Path) -> str:
     """What a stage needs and isn't there, as a sentence; empty when everything is."""
     needed = [(first, work / PRODUCTS[first]) for first in NEEDS.get(stage, ())]
+    if stage in ("things", "publish"):
+        needed = [("denoiser", work / "folder")]
     if stage == "publish":
-        needed = [("denoiser", work / "folder"), ("judge", Path(__file__).with_name("judge.safetensors"))]
+        needed.append(("judge", Path(__file__).with_name("judge.safetensors")))
     if stage in AFTER_PUBLISH:
         needed = [("publish", FOLDER / "card.json")]
     for first, path in needed:
@@ -110,6 +115,10 @@ def _run_stage(stage: str, args: argparse.Namespace) -> None:
         from toolkit.starter.denoiser import train_denoiser
 
         train_denoiser(args.work, args.minutes or 150, args.resume, args.start, dict(args.more))
+    elif stage == "things":
+        from toolkit.starter.denoiser import train_denoiser
+
+        train_denoiser(args.work, args.minutes or 100, args.resume, args.work / "folder", MORE_THINGS, stage=stage)
     elif stage in BESIDE:
         from toolkit.starter.beside import train_beside
 

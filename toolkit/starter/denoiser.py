@@ -47,9 +47,10 @@ class DenoiserTraining:
     """The state of the denoiser's training: weights, their slow average, optimizer, clock and latents."""
 
     def __init__(
-        self, work: Path, minutes: float, batch: int, room: int, start: Path | None, more: Mapping[str, float]
-    ):
-        self.work, self.size = work, batch
+        self, work: Path, minutes: float, batch: int, room: int, start: Path | None, more: Mapping[str, float],
+        stage: str,
+    ):  # fmt: skip
+        self.work, self.size, self.saved = work, batch, work / f"{stage}.pt"
         self.start, self.more = start, dict(more)
         self.usual = 1 - sum(more.values())
         self.peak = LATER_RATE * self.usual if start else PEAK_RATE
@@ -65,16 +66,15 @@ class DenoiserTraining:
             self.model.set_attn_processor(AttnProcessor())
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), self.peak, betas=(0.9, 0.99), fused=True)
-        self.budget, self.rng = Budget(minutes * 60, "denoiser"), random.Random(0)
+        self.budget, self.rng = Budget(minutes * 60, stage), random.Random(0)
         self.alphas = alphas_cumprod().float()
         self.losses: list[float] = []
 
     def resume(self) -> bool:
         """Takes up a saved state, if there is one."""
-        path = self.work / "denoiser.pt"
-        if not path.exists():
+        if not self.saved.exists():
             return False
-        state = torch.load(path, map_location=self.device)
+        state = torch.load(self.saved, map_location=self.device)
         for name in ("model", "average", "optimizer"):
             getattr(self, name).load_state_dict(state[name])
         self.budget.load(state["budget"])
@@ -85,7 +85,7 @@ class DenoiserTraining:
     def save(self) -> None:
         """Writes the state, and the averaged weights as a pipeline folder that can be tried at once."""
         state = {name: getattr(self, name).state_dict() for name in ("model", "average", "optimizer")}
-        save_atomically(state | {"budget": self.budget.state()}, self.work / "denoiser.pt")
+        save_atomically(state | {"budget": self.budget.state()}, self.saved)
         write_folder(self.pipeline(), self.work / "folder")
         self.budget.pause()
 
@@ -152,14 +152,15 @@ def prepare_latents(work: Path, count: int = 22000) -> None:
 
 def train_denoiser(
     work: Path, minutes: float, resume: bool, start: Path | None = None, more: Mapping[str, float] | None = None,
-    batch: int = 32, refresh: int = 4,
+    batch: int = 32, refresh: int = 4, stage: str = "denoiser",
 ) -> None:  # fmt: skip
-    """Trains for `minutes` on the parts and latents in `work`; leaves a pipeline in `work`/folder.
+    """Trains for `minutes` on the parts and latents in `work`; leaves a pipeline in `work`/folder, its state in
+    `work`/STAGE.pt.
 
     With the folder of an earlier model as `start` it goes on from that denoiser, at a lower rate; `more` names
     families and the part of the scenes, 0..1, that each gets beyond its share, which makes the rate lower still.
     """
-    training = DenoiserTraining(work, minutes, batch, 64000, start, more or {})
+    training = DenoiserTraining(work, minutes, batch, 64000, start, more or {}, stage)
     training.cache.load(work / "latents.pt")
     if not (resume and training.resume()):
         torch.manual_seed(0)

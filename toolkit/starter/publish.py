@@ -124,7 +124,7 @@ def check_trained(dropped: Set[str]) -> None:
         if 2 * len(kept) <= len(words):
             raise ModelError(
                 f"The model draws only {len(kept)} of {len(words)} {what} rightly in {LEAST_SHARE:.0%} of pictures, "
-                "too few to publish it. Train longer: launch.py starter train --stage denoiser --resume --minutes 300"
+                "too few to publish it. Train longer: launch.py starter train --stage things --resume --minutes 60"
             )
 
 
