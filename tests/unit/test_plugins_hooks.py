@@ -164,46 +164,6 @@ def test_prepare_request_is_a_chain(tmp_path: Path) -> None:
     assert "gave 5" in plugins.get("c").reason
 
 
-def test_what_loops_while_others_wait_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "QUICK_SECONDS", 0.2)
-    loop = "    while True: pass"
-    plugins = load_all(
-        tmp_path,
-        a=f"@hookimpl\ndef prepare_request(request):\n{loop}",
-        b=f"def run(text, chance, context):\n{loop}\n"
-        "@hookimpl\ndef register_prompt_transforms(): yield PromptTransform('b', 'B', run, ('prompt',))",
-        c=f"@hookimpl\ndef describe_image(request):\n{loop}",
-        d="@hookimpl\ndef describe_image(request): return 'nice'",
-    )
-    assert calls.prepare(plugins, request()).prompt == "a fox"
-    assert set(calls.describe(plugins, request(), RED)) == {"plugins"}
-    assert "must give names with their texts" in plugins.get("d").reason
-    for name in "abc":
-        assert "not done within 0.2 seconds" in plugins.get(name).reason
-
-
-def test_what_loops_while_a_file_is_made_or_an_event_is_told_is_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(calls, "SLOW_SECONDS", 0.2)
-    loop = "    while True: pass"
-    plugins = load_all(
-        tmp_path,
-        a=f"@hookimpl\ndef sign_file(path):\n    path.write_bytes(b'half')\n{loop}",
-        b=f"def run(image, context):\n{loop}\n"
-        "@hookimpl\ndef register_exporters(): yield Exporter('b', 'B', 'txt', 'text/plain', run)",
-        c=f"@hookimpl\ndef on_event(event):\n{loop}",
-    )
-    png = io.BytesIO()
-    RED.save(png, "PNG")
-    assert calls.sign(plugins, png.getvalue(), request()) == png.getvalue()
-    with pytest.raises(PluginError, match=r"“B” failed: It was not done within 0\.2 seconds"):
-        calls.export(plugins, "b", RED, request())
-    calls.notify(plugins, object())
-    for name in "abc":
-        assert "not done within 0.2 seconds" in plugins.get(name).reason
-
-
 def test_prepare_request_may_refuse(tmp_path: Path) -> None:
     plugins = load_all(tmp_path, a="@hookimpl\ndef prepare_request(): raise RequestError('prompt', 'Not here.')")
     with pytest.raises(RequestError, match="Not here"):
