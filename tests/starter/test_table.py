@@ -87,7 +87,7 @@ def test_shares_leave_some_for_the_usual_mix(parser, capsys, tmp_path):
 def test_a_stage_names_the_one_that_goes_before_it(parser, capsys, tmp_path, monkeypatch, stage, first):
     monkeypatch.setattr(cli, "FOLDER", tmp_path / "model")
     assert run(parser.parse_args(["train", "--stage", stage, "--work", str(tmp_path / "work")])) == 2
-    assert f"which the stage {first} makes: run `--stage {first}` before it" in capsys.readouterr().err
+    assert f"which `--stage {first}` makes: run that before it" in capsys.readouterr().err
 
 
 def test_a_batch_shows_a_family_beyond_its_share(tmp_path):

@@ -21,9 +21,11 @@ MORE_THINGS = {"thing": 0.4}
 BESIDE = ("styles", "control", "depth", "draft")
 # What a stage leaves when it is through; the denoiser keeps its own account, publishing is done anew each time.
 PRODUCTS = {"vae": "vae", "text": "text_encoder", "scenes": "latents.pt"}
-# The stages whose products a stage finds in the work folder; those after `publish` need the finished base instead.
-NEEDS = {"scenes": ("vae",), "denoiser": ("vae", "text", "scenes")}
-AFTER_PUBLISH = STAGES[STAGES.index("publish") + 1 :]
+# The stages that a stage can't run without; what each of them leaves is looked for before it starts.
+NEEDS = {
+    "scenes": ("vae",), "denoiser": ("vae", "text", "scenes"), "things": ("denoiser",),
+    "publish": ("denoiser", "judge"),
+} | dict.fromkeys(STAGES[STAGES.index("publish") + 1 :], ("publish",))  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,16 +87,14 @@ def _train(args: argparse.Namespace) -> int:
 
 def _missing(stage: str, work: Path) -> str:
     """What a stage needs and isn't there, as a sentence; empty when everything is."""
-    needed = [(first, work / PRODUCTS[first]) for first in NEEDS.get(stage, ())]
-    if stage in ("things", "publish"):
-        needed = [("denoiser", work / "folder")]
-    if stage == "publish":
-        needed.append(("judge", Path(__file__).with_name("judge.safetensors")))
-    if stage in AFTER_PUBLISH:
-        needed = [("publish", FOLDER / "card.json")]
-    for first, path in needed:
-        if not path.exists():
-            return f"The stage {stage} needs {path}, which the stage {first} makes: run `--stage {first}` before it."
+    made = {stage: work / name for stage, name in PRODUCTS.items()} | {
+        "denoiser": work / "folder",
+        "judge": Path(__file__).with_name("judge.safetensors"),
+        "publish": FOLDER / "card.json",
+    }
+    for first in NEEDS.get(stage, ()):
+        if not made[first].exists():
+            return f"The stage {stage} needs {made[first]}, which `--stage {first}` makes: run that before it."
     return ""
 
 
