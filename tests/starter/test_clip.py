@@ -38,11 +38,21 @@ def test_near_misses_differ_in_one_word(seed):
         assert sum(right != wrong for right, wrong in pairs) == 1
 
 
-def test_a_caption_too_short_for_the_near_misses_of_training_is_said_otherwise():
-    scene, rng = Scene((Thing("sun", "orange"),), "white", style="pastel"), random.Random(0)
-    short = [text for text in (say(scene, rng) for _ in range(200)) if len(text.split()) == 5]
-    assert any(len(near_misses(text, scene, rng, MISSES, seen=True)) < MISSES for text in short)
-    assert all(len(with_misses(scene, rng)) == MISSES + 1 for _ in range(200))
+def test_a_sun_among_things_is_a_circle():
+    scene = Scene((Thing("circle", "yellow"),), "pink")
+    found = near_misses("a yellow sun on a pink background", scene, random.Random(3), CAPTIONS - 1)
+    own = [text.split()[1] for text in found if text.endswith("sun on a pink background")]
+    assert own
+    assert "pink" not in own
+    assert any("sun" not in text for text in found)
+    assert not any("a yellow circle on" in text for text in found)
+
+
+def test_every_caption_of_training_has_its_near_misses():
+    scene, rng = Scene((Thing("circle", "orange"),), "white", style="pastel"), random.Random(0)
+    said = [with_misses(scene, rng) for _ in range(200)]
+    assert any("sun" in text for text, *_ in said)
+    assert {len(set(texts)) for texts in said} == {MISSES + 1}
 
 
 def test_a_scene_without_contrast_is_impossible():

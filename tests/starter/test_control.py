@@ -96,14 +96,14 @@ def test_an_estimators_depth_keeps_the_order():
 
 
 def test_lines_are_followed_and_colours_are_the_prompts():
-    values = evaluate_control(count=8, kinds=("lines",))["lines"]
+    values = evaluate_control(count=8, kinds=("lines",))["lines"].values
     assert values["f1_on"] >= 0.65
     assert values["f1_off"] <= 0.45
     assert values["colour"] >= 0.6
 
 
 def test_depth_is_followed_and_colours_are_the_prompts():
-    values = evaluate_control(count=8, kinds=("depth",))["depth"]
+    values = evaluate_control(count=8, kinds=("depth",))["depth"].values
     assert values["f1_on"] >= 0.65
     assert values["f1_off"] <= 0.35
     assert values["colour"] >= 0.6

@@ -6,7 +6,7 @@ import torch
 from diffusers import DDIMScheduler, EulerDiscreteScheduler, StableDiffusionPipeline
 from safetensors import safe_open
 
-from toolkit.starter.cli import FOLDER
+from toolkit.starter.paths import FOLDER
 from toolkit.starter.score_draft import DRAFT, evaluate_draft
 
 
@@ -39,4 +39,4 @@ def test_ddim_and_euler_take_the_same_four_steps():
 
 
 def test_four_steps_draw_what_the_card_promises():
-    assert evaluate_draft(count=32)["all"] >= 0.7
+    assert evaluate_draft(count=32).values["all"] >= 0.7

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from toolkit.starter.asked import BESIDE_WORDS, MEASURES, asked_of
-from toolkit.starter.cli import FOLDER
 from toolkit.starter.evaluate import load_pipeline
+from toolkit.starter.paths import FOLDER
 from toolkit.starter.score_families import marks_of, tile_marks
 
 CARD = json.loads((FOLDER / "card.json").read_text(encoding="utf-8"))

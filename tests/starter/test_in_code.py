@@ -9,7 +9,7 @@ import sys
 import pytest
 from PIL import Image, ImageStat
 
-from toolkit.starter.cli import ROOT
+from toolkit.starter.paths import ROOT
 
 SCRIPTS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "starter-in-code.md").read_text(encoding="utf-8"), re.S)
 

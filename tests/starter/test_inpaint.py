@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from toolkit.starter.cli import FOLDER
 from toolkit.starter.evaluate import judge_pictures, load_pipeline
+from toolkit.starter.paths import FOLDER
 from toolkit.starter.score_inpaint import border_step, repaint, repaints, strengths_ordered
 from toolkit.starter.score_negative import draw_without, named_colours
 

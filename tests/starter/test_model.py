@@ -97,10 +97,11 @@ def test_the_latents_preview_linearly(pipeline):
     assert (seen - small).abs().mean() < 0.03
 
 
-def test_a_model_that_draws_few_things_is_not_published():
-    check_trained(set(THINGS[:6]))
+def test_a_model_that_draws_few_things_is_not_published(tmp_path):
+    check_trained(set(THINGS[:6]), tmp_path)
     with pytest.raises(ModelError, match=f"only 7 of {len(THINGS)} things") as refused:
-        check_trained(set(THINGS[7:]))
-    assert "Train longer" in str(refused.value)
-    with pytest.raises(ModelError, match="colours"):
-        check_trained(set(COLOURS))
+        check_trained(set(THINGS[7:]), tmp_path)
+    assert str(refused.value).endswith("--stage things --resume --minutes 60")
+    torch.save({"budget": {"spent": 6000.0, "step": 9}}, tmp_path / "things.pt")
+    with pytest.raises(ModelError, match=r"colours.*--minutes 160"):
+        check_trained(set(COLOURS), tmp_path)

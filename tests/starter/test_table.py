@@ -6,10 +6,11 @@ import random
 import pytest
 from diffusers import AutoencoderTiny
 
-from toolkit.starter import cli
+from toolkit.starter import chain
 from toolkit.starter.cache import LatentCache
-from toolkit.starter.cli import FOLDER, PARTS, SHOWN, add_arguments, run
+from toolkit.starter.cli import OWN_PARTS, PARTS, SHOWN, add_arguments, run
 from toolkit.starter.families import FAMILIES
+from toolkit.starter.paths import FOLDER
 from toolkit.starter.table import lines
 
 SCORES = {
@@ -52,6 +53,18 @@ def test_an_unknown_part_is_refused(parser, capsys):
     assert "“bass”" in capsys.readouterr().err
 
 
+def test_of_another_folder_some_parts_are_scored(parser, capsys, tmp_path):
+    words = ["evaluate", "--folder", str(tmp_path)]
+    assert run(parser.parse_args(words)) == 2
+    assert "There is no model" in capsys.readouterr().err
+    (tmp_path / "model_index.json").write_text("{}")
+    assert run(parser.parse_args(words)) == 2
+    assert "has no card.json yet" in capsys.readouterr().err
+    (tmp_path / "card.json").write_text("{}")
+    assert run(parser.parse_args([*words, "--only", "clip"])) == 2
+    assert f"of another folder {', '.join(OWN_PARTS)} can be scored" in capsys.readouterr().err
+
+
 def test_every_part_has_a_score():
     from toolkit.starter import evaluation
 
@@ -85,8 +98,9 @@ def test_shares_leave_some_for_the_usual_mix(parser, capsys, tmp_path):
     [("scenes", "vae"), ("denoiser", "vae"), ("things", "denoiser"), ("publish", "denoiser"), ("clip", "publish")],
 )
 def test_a_stage_names_the_one_that_goes_before_it(parser, capsys, tmp_path, monkeypatch, stage, first):
-    monkeypatch.setattr(cli, "FOLDER", tmp_path / "model")
-    assert run(parser.parse_args(["train", "--stage", stage, "--work", str(tmp_path / "work")])) == 2
+    monkeypatch.setattr(chain, "FOLDER", tmp_path / "model")
+    words = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "model")]
+    assert run(parser.parse_args(["train", "--stage", stage, *words])) == 2
     assert f"which `--stage {first}` makes: run that before it" in capsys.readouterr().err
 
 

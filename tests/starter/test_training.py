@@ -4,12 +4,15 @@ import shutil
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderTiny, UNet2DConditionModel
 
-from toolkit.starter.cli import FOLDER, MORE_THINGS
+from toolkit.errors import ModelError
+from toolkit.starter.autoencoder import train_autoencoder
+from toolkit.starter.chain import MORE
 from toolkit.starter.clip import train_clip
 from toolkit.starter.control import KINDS, train_control
 from toolkit.starter.denoiser import prepare_latents, train_denoiser
+from toolkit.starter.paths import FOLDER
 
 # Time for one step or a few; every stage takes at least one.
 MINUTES = 0.01
@@ -36,14 +39,31 @@ def same(first, second):
 def test_the_denoiser_learns_from_nothing_and_then_more_of_things(work):
     train_denoiser(work, MINUTES, resume=False, batch=4)
     untaught = weights(work)
-    train_denoiser(work, MINUTES, False, work / "folder", MORE_THINGS, batch=4, stage="things")
+    assert train_denoiser(work, MINUTES, False, work / "folder", MORE["things"], batch=4, stage="things")
     taught = weights(work)
     assert not same(untaught, taught)
     # What is through stays as it is when the whole chain is taken up again.
-    train_denoiser(work, MINUTES, resume=True, batch=4)
-    assert same(weights(work), untaught)
-    train_denoiser(work, MINUTES, True, work / "folder", MORE_THINGS, batch=4, stage="things")
+    assert not train_denoiser(work, MINUTES, resume=True, batch=4)
+    assert not train_denoiser(work, MINUTES, True, work / "folder", MORE["things"], batch=4, stage="things")
     assert same(weights(work), taught)
+
+
+def test_the_decoder_learns_textures_and_latents_keep_their_meaning(tmp_path):
+    first = train_autoencoder(tmp_path, MINUTES, resume=False, scenes=16, batch=4)
+    before = {name: value.clone() for name, value in first.state_dict().items()}
+    train_autoencoder(tmp_path, MINUTES, resume=False, start=tmp_path, scenes=16, batch=4)
+    after = AutoencoderTiny.from_pretrained(tmp_path / "vae").state_dict()
+    moved = {name.partition(".")[0] for name, value in after.items() if not torch.equal(value, before[name])}
+    assert moved == {"decoder"}
+
+
+def test_a_state_of_another_model_is_a_sentence(tmp_path):
+    torch.save({"weights": [], "optimizer": {}, "budget": {"spent": 0, "step": 0}}, tmp_path / "control-lines.pt")
+    with pytest.raises(ModelError, match=r"control-lines\.pt is damaged or belongs to another model"):
+        train_control("lines", tmp_path, MINUTES, resume=True, scenes=8, room=64)
+    (tmp_path / "clip.pt").write_bytes(b"half")
+    with pytest.raises(ModelError, match="Start this stage without --resume"):
+        train_clip(tmp_path, MINUTES, resume=True, scenes=64)
 
 
 @pytest.mark.parametrize("kind", KINDS)

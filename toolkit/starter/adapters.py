@@ -9,7 +9,7 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from toolkit.starter.cli import FOLDER
+from toolkit.starter.paths import FOLDER
 
 # Looks live in colours and edges: the convolutions down to 8 x 8, and all attention, where the words come in.
 STYLE_LAYERS = (

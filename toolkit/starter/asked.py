@@ -18,13 +18,24 @@ from toolkit.starter.measure_families import (
 )
 from toolkit.starter.words import keep_known, unknown_words
 
+# How many subjects are sampled for each that is wanted.
+TRIES = 2000
 
-def asked_of(family: str, count: int, first: int, card: Mapping[str, Any] | None = None) -> list[tuple[Subject, str]]:
-    """Held-out subjects from seed `first` on and their captions; with a card, only such as it has all words of."""
+
+def asked_of(
+    family: str, count: int, first: int, card: Mapping[str, Any] | None = None, word: str | None = None
+) -> list[tuple[Subject, str]]:
+    """Held-out subjects from seed `first` on and their captions; with a card, only such as it has all words of.
+
+    With a word, only subjects that have it: fewer than `count`, perhaps none, where hardly one is held out.
+    """
     found: list[tuple[Subject, str]] = []
-    while len(found) < count:
+    last = first + TRIES * count
+    while len(found) < count and first < last:
         rng = random.Random(first := first + 1)
         subject = FAMILIES[family].sample(rng, held=True)
+        if word is not None and word not in asdict(subject).values():
+            continue
         text = say(family, subject, rng)[0]
         if card is None or not unknown_words(text, card):
             found.append((subject, keep_known(text, card) if card else text))

@@ -14,7 +14,7 @@ from diffusers import AutoencoderTiny
 
 from toolkit.starter.families import FAMILIES, choose_family
 from toolkit.starter.rendering import VAE_SEED, render_scenes
-from toolkit.starter.stage import Budget, device_and_dtype, save_atomically
+from toolkit.starter.stage import Budget, device_and_dtype, save_atomically, save_folder, taking_up
 from toolkit.starter.textures import TEXTURE_SEED, draw_textures
 
 WIDTH = 32
@@ -105,12 +105,12 @@ def _loss(decoded: torch.Tensor, pixels: torch.Tensor, latents: torch.Tensor) ->
 
 def psnr(model: AutoencoderTiny, pictures: np.ndarray) -> torch.Tensor:
     """Peak signal-to-noise ratio in dB of each picture after encoding and decoding; uint8 (n, h, w, 3) in."""
-    found = []
+    found, device = [], next(model.parameters()).device
     with torch.no_grad():
         for start in range(0, len(pictures), 8):
-            pixels = to_tensor(pictures[start : start + 8])
+            pixels = to_tensor(pictures[start : start + 8]).to(device)
             decoded = model.decode(model.encode(pixels).latents).sample.clamp(-1, 1)
-            found.append(10 * torch.log10(4 / (decoded - pixels).square().mean((1, 2, 3))))
+            found.append(10 * torch.log10(4 / (decoded - pixels).square().mean((1, 2, 3))).cpu())
     return torch.cat(found)
 
 
@@ -132,19 +132,22 @@ class _Training:
         self.device, self.dtype = device_and_dtype()
         model = AutoencoderTiny.from_pretrained(start, subfolder="vae") if start else build_autoencoder()
         self.model = model.to(self.device, memory_format=torch.channels_last)
-        self.start, self.saved, self.peak = start, work / "vae.pt", 6e-4 if start else 1.5e-3
+        self.start, self.peak = start, 6e-4 if start else 1.5e-3
+        stage = "decoder" if start else "vae"
+        self.saved = work / f"{stage}.pt"
         self.weights = [*(model.decoder if start else model).parameters()]
         self.optimizer = torch.optim.AdamW(self.weights, 1e-3, betas=(0.9, 0.99), fused=True)
-        self.budget, self.rng = Budget(minutes * 60, "vae"), np.random.default_rng(0)
+        self.budget, self.rng = Budget(minutes * 60, stage), np.random.default_rng(0)
         self.pictures = _varied(scenes) if start else render_scenes(VAE_SEED, scenes)[1]
 
     def resume(self) -> None:
         """Takes up a saved state, if there is one."""
         if self.saved.exists():
-            state = torch.load(self.saved, map_location=self.device)
-            self.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            with taking_up(self.saved, self.device) as state:
+                self.model.load_state_dict(state["model"])
+                self.optimizer.load_state_dict(state["optimizer"])
             self.budget.load(state["budget"])
+            self.rng = np.random.default_rng(self.budget.step)
 
     def save(self) -> None:
         """Writes the state; the time it takes isn't training time."""
@@ -172,7 +175,7 @@ class _Training:
 def train_autoencoder(
     work: Path, minutes: float, resume: bool, start: Path | None = None, scenes: int = 6000, batch: int = 32
 ) -> AutoencoderTiny:
-    """Trains for `minutes` and leaves the model in `work`/vae; with `start`, see `_Training`."""
+    """Trains for `minutes`, leaves it in `work`/vae; only the decoder with a pipeline's folder as `start`."""
     training = _Training(work, minutes, scenes, start)
     if resume:
         training.resume()
@@ -184,5 +187,6 @@ def train_autoencoder(
         if budget.step % 500 == 0:
             print(f"{psnr(training.model, training.pictures[:16]).mean():.2f} dB on pictures it saw", flush=True)
             training.save()
-    training.model.cpu().save_pretrained(work / "vae")
+    training.save()
+    save_folder(training.model.cpu().save_pretrained, work / "vae")
     return training.model

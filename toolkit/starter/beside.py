@@ -10,13 +10,11 @@ from toolkit.starter.release import card_draft, card_styles, write_draft, write_
 from toolkit.starter.release_control import card_control, write_control
 from toolkit.starter.styles import train_style
 
-MINUTES = {"styles": 8.0, "control": 35.0, "depth": 45.0, "draft": 11.0}
 CONTROL = {"control": "lines", "depth": "depth"}
 
 
-def train_beside(stage: str, work: Path, minutes: float | None, resume: bool) -> dict:
+def train_beside(stage: str, work: Path, minutes: float, resume: bool) -> dict:
     """Trains a stage, ships its files with cards and sheet, and returns its scores. `minutes` are those of one look."""
-    minutes = minutes or MINUTES[stage]
     if stage == "styles":
         if not (resume and WEIGHTS.exists()):
             train_look_judge()

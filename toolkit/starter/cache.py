@@ -13,6 +13,7 @@ from toolkit.engine.tiling import tiled
 from toolkit.starter.autoencoder import to_tensor
 from toolkit.starter.families import FAMILIES, Subject, choose_family, say
 from toolkit.starter.rendering import TRAIN_SEED, on_all_cores
+from toolkit.starter.stage import save_atomically, taking_up
 
 
 def encode(vae: AutoencoderTiny, pictures: np.ndarray) -> torch.Tensor:
@@ -94,11 +95,11 @@ class LatentCache:
     def save(self, path: Path) -> None:
         """Keeps the cache for a restart."""
         kept = {name: self.latents[name][: len(subjects)].clone() for name, subjects in self.subjects.items()}
-        torch.save({"latents": kept, "subjects": self.subjects, "drawn": self.drawn}, path)
+        save_atomically({"latents": kept, "subjects": self.subjects, "drawn": self.drawn}, path)
 
     def load(self, path: Path) -> None:
         """Takes up a kept cache."""
-        state = torch.load(path, weights_only=False)
-        self.subjects, self.drawn = state["subjects"], state["drawn"]
-        for name, latents in state["latents"].items():
-            self.latents[name][: len(latents)] = latents
+        with taking_up(path, weights_only=False) as state:
+            self.subjects, self.drawn = state["subjects"], state["drawn"]
+            for name, latents in state["latents"].items():
+                self.latents[name][: len(latents)] = latents

@@ -5,9 +5,9 @@ import random
 from toolkit.starter.world import SUN, SYNONYMS, THINGS, Scene, Thing
 
 # The sun among things is a circle; in a landscape it is its light.
-_NOUNS = SYNONYMS | {SUN: "circle"}
+NOUNS = SYNONYMS | {SUN: "circle"}
 _OTHER_NAMES: dict[str, list[str]] = {}
-for _synonym, _word in _NOUNS.items():
+for _synonym, _word in NOUNS.items():
     _OTHER_NAMES.setdefault(_word, []).append(_synonym)
 
 
@@ -108,4 +108,4 @@ def _vary(text: str, rng: random.Random) -> str:
 
 def noun_index(words: list[str]) -> list[int]:
     """The positions of the words that name a thing, in order."""
-    return [i for i, word in enumerate(words) if _NOUNS.get(word, word) in THINGS]
+    return [i for i, word in enumerate(words) if NOUNS.get(word, word) in THINGS]

@@ -22,7 +22,7 @@ from toolkit.starter.world import (
     THINGS,
 )  # fmt: skip
 
-# These stand for what goes unsaid; "pastel" (88 % of 81 pictures) misses by shades, and a style card needs it.
+# These stand for what goes unsaid; "pastel" misses by shades in one of ten pictures, and a style card needs it.
 ALWAYS = ("plain", "flat", "grid", "day", "pastel")
 # What each family beside things can be asked for, by the names of its own measures.
 FAMILY_SLOTS = {

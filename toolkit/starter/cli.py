@@ -2,30 +2,20 @@
 
 import argparse
 import json
+import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "models" / "checkpoints" / "limner-starter"
-WORK = ROOT / "starter-work"
-SHEET = ROOT / "docs" / "images" / "starter-contact-sheet.png"
-STAGES = (
-    "vae", "text", "scenes", "denoiser", "things", "judge", "publish", "styles", "control", "depth", "draft", "clip",
-    "upscaler",
-)  # fmt: skip
+from toolkit.errors import LimnerError
+from toolkit.starter.chain import STAGES, train
+from toolkit.starter.paths import FOLDER, WORK
+
 PARTS = ("base", "families", "vae", "styles", "control", "inpaint", "clip", "upscaler", "draft")
+# What can be scored of a folder that isn't the shipped one: the others go with the shipped base.
+OWN_PARTS = ("base", "families", "vae", "inpaint")
 # The families by name, as `families.py` has them.
 SHOWN = ("simple", "thing", "pattern", "landscape", "poster")
-# What the stage `things` shows beyond its share: things take longest of all.
-MORE_THINGS = {"thing": 0.4}
-BESIDE = ("styles", "control", "depth", "draft")
-# What a stage leaves when it is through; the denoiser keeps its own account, publishing is done anew each time.
-PRODUCTS = {"vae": "vae", "text": "text_encoder", "scenes": "latents.pt"}
-# The stages that a stage can't run without; what each of them leaves is looked for before it starts.
-NEEDS = {
-    "scenes": ("vae",), "denoiser": ("vae", "text", "scenes"), "things": ("denoiser",),
-    "publish": ("denoiser", "judge"),
-} | dict.fromkeys(STAGES[STAGES.index("publish") + 1 :], ("publish",))  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,12 +23,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="starter_command", required=True)
     train = commands.add_parser("train", help="train the starter from scratch: about eight hours on one core")
     train.add_argument("--stage", choices=(*STAGES, "all"), default="all", help="each stage needs those before it")
-    train.add_argument("--resume", action="store_true", help="go on where training stopped, keeping finished stages")
-    train.add_argument("--minutes", type=float, help="training time of the stage, in place of its usual one")
-    train.add_argument("--start", type=Path, help="a trained model's folder that words and denoiser go on from")
+    train.add_argument(
+        "--resume", action="store_true",
+        help="go on where training stopped, keeping finished stages; without it, what earlier runs of the stage "
+        "left is put into the work folder's `earlier`",
+    )  # fmt: skip
+    train.add_argument(
+        "--minutes", type=minutes_of, help="training time of the stage in all, of each look or upscaler where there "
+        "are several; in place of its usual one",
+    )  # fmt: skip
+    train.add_argument(
+        "--start", type=Path, help="a trained model's folder that the stages decoder, text and denoiser go on from"
+    )
     train.add_argument(
         "--more", type=family_part, action="append", default=[], metavar="FAMILY=PART",
-        help="a family to show the denoiser beyond its share, such as thing=0.3; may be given again, below 1 in all",
+        help="a family to show the denoiser beyond its share, in place of thing=0.3; several come to less than 1",
     )  # fmt: skip
     train.add_argument("--work", type=Path, default=WORK, help="where unfinished training is kept")
     train.add_argument("--out", type=Path, default=FOLDER, help="where the finished model goes")
@@ -47,7 +46,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--quick", action="store_true", help="about a fifth of the pictures")
     evaluate.add_argument("--only", help=f"parts to score, with commas between: {','.join(PARTS)}")
     evaluate.add_argument("--sheets", type=Path, default=WORK / "sheets", help="where the contact sheets go")
-    evaluate.add_argument("--folder", type=Path, default=FOLDER, help="the model to score")
+    evaluate.add_argument(
+        "--folder", type=Path, default=FOLDER,
+        help=f"the model to score; of another than the shipped one: {','.join(OWN_PARTS)}",
+    )  # fmt: skip
+
+
+def minutes_of(text: str) -> float:
+    """Minutes above 0, from "12.5"; raises what argparse shows as a sentence."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"“{text}” should be a number of minutes above 0")
+    return value
 
 
 def family_part(text: str) -> tuple[str, float]:
@@ -65,93 +78,42 @@ def family_part(text: str) -> tuple[str, float]:
 
 
 def run(args: argparse.Namespace, settings: object = None) -> int:
-    """Runs the command; 0 when it went well. It needs no settings, but every command is called with them."""
-    return _train(args) if args.starter_command == "train" else _evaluate(args)
+    """Runs the command; 0 when it went well, 2 after a sentence that says what is wrong.
 
-
-def _train(args: argparse.Namespace) -> int:
-    if sum(dict(args.more).values()) >= 1:
-        print("The parts given with --more come to 1 or more; leave some for the usual mix.", file=sys.stderr)
+    It needs no settings, but every command is called with them.
+    """
+    try:
+        if args.starter_command == "train":
+            train(args)
+            return 0
+        return _evaluate(args)
+    except LimnerError as error:
+        print(error, file=sys.stderr)
         return 2
-    args.work.mkdir(parents=True, exist_ok=True)
-    for stage in STAGES if args.stage == "all" else (args.stage,):
-        if args.resume and stage in PRODUCTS and (args.work / PRODUCTS[stage]).exists():
-            print(f"{stage}: done already")
-        elif missing := _missing(stage, args.work):
-            print(missing, file=sys.stderr)
-            return 2
-        else:
-            _run_stage(stage, args)
-    return 0
 
 
-def _missing(stage: str, work: Path) -> str:
-    """What a stage needs and isn't there, as a sentence; empty when everything is."""
-    made = {stage: work / name for stage, name in PRODUCTS.items()} | {
-        "denoiser": work / "folder",
-        "judge": Path(__file__).with_name("judge.safetensors"),
-        "publish": FOLDER / "card.json",
-    }
-    for first in NEEDS.get(stage, ()):
-        if not made[first].exists():
-            return f"The stage {stage} needs {made[first]}, which `--stage {first}` makes: run that before it."
+def _wrong(args: argparse.Namespace, only: Sequence[str]) -> str:
+    """What of an evaluation's options can't be followed, as a sentence; empty when all can."""
+    if not (args.folder / "model_index.json").exists():
+        return f"There is no model at {args.folder}. Train one with `launch.py starter train`."
+    if not (args.folder / "card.json").exists():
+        return f"The model at {args.folder} has no card.json yet; `starter train --stage publish --out DIR` makes one."
+    unknown = [part for part in only if part not in PARTS]
+    if unknown:
+        return f"There is no part “{unknown[0]}” to score; there are {', '.join(PARTS)}."
+    foreign = [part for part in only if part not in OWN_PARTS]
+    if foreign and args.folder.resolve() != FOLDER.resolve():
+        return f"The part {foreign[0]} goes with {FOLDER}; of another folder {', '.join(OWN_PARTS)} can be scored."
     return ""
 
 
-def _run_stage(stage: str, args: argparse.Namespace) -> None:
-    if stage == "vae":
-        from toolkit.starter.autoencoder import train_autoencoder
-
-        train_autoencoder(args.work, args.minutes or 10, args.resume, args.start)
-    elif stage == "text":
-        from toolkit.starter.text import train_text_encoder
-
-        train_text_encoder(args.work, args.minutes or 3, args.start)
-    elif stage == "scenes":
-        from toolkit.starter.denoiser import prepare_latents
-
-        prepare_latents(args.work)
-    elif stage == "denoiser":
-        from toolkit.starter.denoiser import train_denoiser
-
-        train_denoiser(args.work, args.minutes or 150, args.resume, args.start, dict(args.more))
-    elif stage == "things":
-        from toolkit.starter.denoiser import train_denoiser
-
-        train_denoiser(args.work, args.minutes or 100, args.resume, args.work / "folder", MORE_THINGS, stage=stage)
-    elif stage in BESIDE:
-        from toolkit.starter.beside import train_beside
-
-        print(json.dumps(train_beside(stage, args.work, args.minutes, args.resume)))
-    elif stage in ("clip", "upscaler"):
-        from toolkit.starter.release_models import train_model
-
-        print(json.dumps(train_model(stage, args.work, args.minutes, args.resume)))
-    elif stage == "judge":
-        from toolkit.starter.judge import train_judge
-
-        print(f"the judge names {train_judge()[1]:.1%} of fresh drawings rightly")
-    else:
-        from toolkit.starter.publish import publish
-
-        args.out.mkdir(parents=True, exist_ok=True)
-        card = publish(args.work / "folder", args.out, SHEET if args.out == FOLDER else args.out / "contact-sheet.png")
-        if args.out == FOLDER:
-            from toolkit.starter.release_models import card_base
-
-            card["scores"] |= card_base()
-        print(json.dumps(card["scores"]))
-
-
 def _evaluate(args: argparse.Namespace) -> int:
-    if not (args.folder / "model_index.json").exists():
-        print(f"There is no model at {args.folder}. Train one with `launch.py starter train`.", file=sys.stderr)
-        return 1
     only = [part.strip() for part in (args.only or "").split(",") if part.strip()]
-    unknown = [part for part in only if part not in PARTS]
-    if unknown:
-        print(f"There is no part “{unknown[0]}” to score; there are {', '.join(PARTS)}.", file=sys.stderr)
+    if wrong := _wrong(args, only):
+        print(wrong, file=sys.stderr)
         return 2
+    if args.folder.resolve() != FOLDER.resolve():
+        only = only or list(OWN_PARTS)
     from toolkit.starter.evaluation import evaluate_kit
     from toolkit.starter.table import lines
 

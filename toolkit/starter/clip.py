@@ -17,11 +17,11 @@ from PIL import Image
 from transformers import CLIPConfig, CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from toolkit.starter.captions import slots
-from toolkit.starter.cli import FOLDER
 from toolkit.starter.drawing import draw_scene
 from toolkit.starter.families import CHOICES, THING_SLOTS
 from toolkit.starter.near_misses import near_misses, say
-from toolkit.starter.stage import Budget, device_and_dtype, save_atomically
+from toolkit.starter.paths import FOLDER
+from toolkit.starter.stage import Budget, device_and_dtype, save_atomically, taking_up
 from toolkit.starter.world import Scene, sample_scene
 
 CLIP_SEED = 700_000_000
@@ -132,9 +132,9 @@ class ClipTraining:
     def resume(self) -> None:
         """Takes up a saved state, if there is one."""
         if self.saved.exists():
-            state = torch.load(self.saved, map_location=self.device)
-            for name in ("model", "heads", "optimizer"):
-                getattr(self, name).load_state_dict(state[name])
+            with taking_up(self.saved, self.device) as state:
+                for name in ("model", "heads", "optimizer"):
+                    getattr(self, name).load_state_dict(state[name])
             self.budget.load(state["budget"])
             self.rng.seed(self.budget.step)
             torch.manual_seed(self.budget.step)

@@ -62,12 +62,11 @@ class ControlTraining:
         self.trainer = Trainer(list(self.model.parameters()), work / f"control-{kind}.pt", minutes, PEAK_RATE, 60)
         self.subjects: list[Any] = []
         self.latents, self.maps = torch.empty(room, 4, 32, 32, dtype=torch.float16), [b""] * room
-        self.drawn = 0
+        self.drawn, self.first = 0, self.kind.first_seed
 
     def draw(self, count: int) -> None:
         """Adds pictures; the oldest make room."""
-        first = self.kind.first_seed + self.drawn
-        seeds = range(first, first + count)
+        seeds = range(self.first + self.drawn, self.first + self.drawn + count)
         found = list(on_all_cores(self.kind.draw, seeds) if count > 100 else map(self.kind.draw, seeds))
         latents = encode(self.base.vae, np.stack([picture for _, picture, _ in found]))
         for (subject, _, hint), latent in zip(found, latents, strict=True):
@@ -108,6 +107,8 @@ def train_control(
     training = ControlTraining(kind, work, minutes, room)
     if resume:
         training.trainer.resume()
+        # Pictures that no earlier part of the training has drawn.
+        training.first += training.trainer.budget.step * FRESH
     training.draw(scenes)
     training.trainer.run(training.loss)
     return training.model.to("cpu", torch.float16)

@@ -13,7 +13,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from toolkit.engine.tiling import tiled
 from toolkit.starter.cache import LatentCache
 from toolkit.starter.folder import STEPS, alphas_cumprod, build_pipeline, write_folder
-from toolkit.starter.stage import Budget, device_and_dtype, save_atomically
+from toolkit.starter.stage import Budget, device_and_dtype, save_atomically, taking_up
 from toolkit.starter.text import WIDTH, token_ids
 
 PEAK_RATE, WARM_UP, CAPTION_DROPOUT = 1e-3, 200, 0.1
@@ -23,6 +23,8 @@ LATER_RATE = 6e-4
 TILED_PART = 0.15
 SNR_KNEE = 5.0
 SAVE_EVERY = 240.0
+# How far beyond the first stage's the seeds of a later one's scenes begin.
+STAGE_SEEDS = {"things": 40_000_000}
 
 
 def build_denoiser() -> UNet2DConditionModel:
@@ -74,19 +76,22 @@ class DenoiserTraining:
         """Takes up a saved state, if there is one."""
         if not self.saved.exists():
             return False
-        state = torch.load(self.saved, map_location=self.device)
-        for name in ("model", "average", "optimizer"):
-            getattr(self, name).load_state_dict(state[name])
+        with taking_up(self.saved, self.device) as state:
+            for name in ("model", "average", "optimizer"):
+                getattr(self, name).load_state_dict(state[name])
         self.budget.load(state["budget"])
         self.rng.seed(self.budget.step)
         torch.manual_seed(self.budget.step)
         return True
 
     def save(self) -> None:
-        """Writes the state, and the averaged weights as a pipeline folder that can be tried at once."""
+        """Writes the averaged weights as a pipeline folder that can be tried at once, and the state.
+
+        In this order: a state whose time is used up stands for a folder that is written.
+        """
+        write_folder(self.pipeline(), self.work / "folder")
         state = {name: getattr(self, name).state_dict() for name in ("model", "average", "optimizer")}
         save_atomically(state | {"budget": self.budget.state()}, self.saved)
-        write_folder(self.pipeline(), self.work / "folder")
         self.budget.pause()
 
     def pipeline(self):
@@ -153,9 +158,9 @@ def prepare_latents(work: Path, count: int = 22000) -> None:
 def train_denoiser(
     work: Path, minutes: float, resume: bool, start: Path | None = None, more: Mapping[str, float] | None = None,
     batch: int = 32, refresh: int = 4, stage: str = "denoiser",
-) -> None:  # fmt: skip
+) -> bool:  # fmt: skip
     """Trains for `minutes` on the parts and latents in `work`; leaves a pipeline in `work`/folder, its state in
-    `work`/STAGE.pt.
+    `work`/STAGE.pt. False when a finished state was taken up, which leaves all as it is.
 
     With the folder of an earlier model as `start` it goes on from that denoiser, at a lower rate; `more` names
     families and the part of the scenes, 0..1, that each gets beyond its share, which makes the rate lower still.
@@ -164,5 +169,10 @@ def train_denoiser(
     training.cache.load(work / "latents.pt")
     if not (resume and training.resume()):
         torch.manual_seed(0)
+    elif training.budget.spent >= training.budget.seconds:
+        return False
+    # Scenes that no earlier part of the training has drawn.
+    training.cache.drawn += STAGE_SEEDS.get(stage, 0) + training.budget.step * refresh
     training.budget.pause()
     training.run(refresh)
+    return True

@@ -12,6 +12,7 @@ import torch
 from toolkit.starter.adapters import DRAFT_LAYERS, add_lora, load_denoiser, lora_weights
 from toolkit.starter.captions import caption
 from toolkit.starter.objective import FrozenBase
+from toolkit.starter.stage import save_atomically, taking_up
 from toolkit.starter.trainer import Trainer
 from toolkit.starter.world import sample_scene
 
@@ -94,7 +95,7 @@ class DraftTraining:
             self.captions += texts
             if (start - first) % (BATCH * 10) == 0:
                 print(f"draft: {len(self.captions)} ways of the base", flush=True)
-        torch.save((self.before, self.after, self.captions), self.work / "draft-pairs.pt")
+        save_atomically((self.before, self.after, self.captions), self.work / "draft-pairs.pt")
 
     def loss(self) -> torch.Tensor:
         """How far the student's steps end from where the base's end, as errors of the clean latents they point to."""
@@ -121,7 +122,8 @@ def train_draft(work: Path, minutes: float, resume: bool, ways: int = 1600) -> d
     if resume:
         training.trainer.resume()
         if pairs.exists():
-            training.before, training.after, training.captions = torch.load(pairs)
+            with taking_up(pairs) as kept:
+                training.before, training.after, training.captions = kept
     if not training.captions:
         training.collect(ways, False, DRAFT_SEED)
     training.trainer.run(training.loss, until=0.45)

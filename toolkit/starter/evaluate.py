@@ -147,8 +147,8 @@ def base_marks(
 
 
 def held_out_scenes(quick: bool = False) -> np.ndarray:
-    """The scenes that the autoencoder is scored on."""
-    return render_scenes(EVALUATION_SEED + 5_000_000, 24 if quick else 200)[1]
+    """The scenes that the autoencoder is scored on, of combinations that no training picture had."""
+    return render_scenes(EVALUATION_SEED + 5_000_000, 24 if quick else 200, held=True)[1]
 
 
 def evaluate(folder: Path, quick: bool = False) -> dict:

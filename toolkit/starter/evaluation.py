@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from toolkit.starter.cli import FOLDER
 from toolkit.starter.evaluate import base_marks, draw, load_pipeline, wilson
 from toolkit.starter.looks import LOOKS
+from toolkit.starter.paths import FOLDER
 from toolkit.starter.publish import contact_sheet
 from toolkit.starter.score import Score
 from toolkit.starter.score_clip import CLIP_FOLDER, evaluate_clip
@@ -43,8 +43,8 @@ def _base(folder: Path, quick: bool, sheets: Path) -> Score:
 
 
 def _shares(values: dict[str, float], count: int) -> dict[str, list[float]]:
-    """Intervals of shares over `count` pictures; F1 is no share."""
-    return {name: wilson(round(value * count), count) for name, value in values.items() if not name.startswith("f1")}
+    """Intervals of shares over `count` pictures."""
+    return {name: wilson(round(value * count), count) for name, value in values.items()}
 
 
 def _styles(folder: Path, quick: bool, sheets: Path) -> Score:
@@ -57,13 +57,14 @@ def _styles(folder: Path, quick: bool, sheets: Path) -> Score:
 def _control(folder: Path, quick: bool, sheets: Path) -> Score:
     count = CONTROL_COUNTS[quick]
     found = evaluate_control(count, sheets=sheets)
-    return Score(found, {name: _shares(values, count) for name, values in found.items()})
+    return Score(
+        {name: score.values for name, score in found.items()}, {name: score.intervals for name, score in found.items()}
+    )
 
 
 def _draft(folder: Path, quick: bool, sheets: Path) -> Score:
     count = DRAFT_COUNTS[quick]
-    found = evaluate_draft(count, sheet=sheets / "starter-draft.png")
-    return Score(found, _shares(found, count))
+    return evaluate_draft(count, sheet=sheets / "starter-draft.png")
 
 
 def _there(part: str, folder: Path) -> bool:
@@ -85,7 +86,7 @@ PARTS: dict[str, Callable[[Path, bool, Path], Score]] = {
     "styles": _styles,
     "control": _control,
     "inpaint": lambda folder, quick, sheets: evaluate_inpaint(
-        load_pipeline(folder), quick, sheets / "starter-inpaint.png"
+        load_pipeline(folder), quick, sheets / "starter-inpaint.png", folder
     ),
     "clip": lambda folder, quick, sheets: evaluate_clip(quick=quick, sheet=sheets / "starter-clip.png"),
     "upscaler": lambda folder, quick, sheets: evaluate_upscaler(quick=quick, sheet=sheets / "starter-upscaler.png"),

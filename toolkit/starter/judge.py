@@ -1,7 +1,6 @@
 """A small classifier that says which thing a picture shows, trained on drawn scenes of its own seeds."""
 
 import random
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,10 +8,10 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from toolkit.starter.measure import HALVES, WHOLE
+from toolkit.starter.paths import JUDGE
 from toolkit.starter.rendering import JUDGE_SEED, render_scenes
 from toolkit.starter.world import THINGS
 
-WEIGHTS = Path(__file__).with_name("judge.safetensors")
 SIDE = 64
 
 
@@ -73,7 +72,7 @@ def train_judge(scenes: int = 9000, epochs: int = 10, batch: int = 64) -> tuple[
     fresh, answers = _examples(JUDGE_SEED + 50_000_000, 1000)
     with torch.no_grad():
         right = (torch.cat([model(part) for part in fresh.split(256)]).argmax(-1) == answers).float().mean().item()
-    save_file({name: _cast(value, torch.float16) for name, value in model.state_dict().items()}, WEIGHTS)
+    save_file({name: _cast(value, torch.float16) for name, value in model.state_dict().items()}, JUDGE)
     return model, right
 
 
@@ -84,7 +83,7 @@ def _cast(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 def load_judge() -> Judge:
     """The shipped judge."""
     model = Judge()
-    model.load_state_dict({name: _cast(value, torch.float32) for name, value in load_file(WEIGHTS).items()})
+    model.load_state_dict({name: _cast(value, torch.float32) for name, value in load_file(JUDGE).items()})
     return model.eval()
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from toolkit.starter.captions import caption
+from toolkit.starter.captions import NOUNS, caption
 from toolkit.starter.world import COLOURS, GROUNDS, PLACES, SIZES, STYLES, SYNONYMS, THINGS, Scene, held_out
 
 _KINDS = ("plain", "gradient", "striped")
@@ -51,7 +51,7 @@ def _places(before: list[str]) -> tuple[str, ...]:
 
 def _changes(words: list[str], scene: Scene, at: int, things_before: int) -> tuple[str, list[tuple[str, Scene]]]:
     """Which detail the word at a position says, and each other word for it with the scene it would mean."""
-    plain = [SYNONYMS.get(word, word) for word in words]
+    plain = [NOUNS.get(word, word) for word in words]
     word, after = plain[at], plain[at + 1] if at + 1 < len(words) else ""
     if word in THINGS:
         return f"thing{things_before}", [(k, _with_thing(scene, things_before, kind=k)) for k in THINGS]
@@ -79,7 +79,7 @@ def _options(words: list[str], scene: Scene) -> Iterator[tuple[int, list[tuple[s
     things = 0
     for at, word in enumerate(words):
         detail, found = _changes(words, scene, at, things)
-        own = SYNONYMS.get(word, word)
+        own = NOUNS.get(word, word)
         things += own in THINGS
         vowel = word[0] in "aeiou"
         article = at > 0 and words[at - 1] in ("a", "an")

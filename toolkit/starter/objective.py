@@ -7,9 +7,9 @@ import torch
 from diffusers import AutoencoderTiny
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from toolkit.starter.cli import FOLDER
 from toolkit.starter.denoiser import SNR_KNEE, spread_timesteps
 from toolkit.starter.folder import alphas_cumprod
+from toolkit.starter.paths import FOLDER
 from toolkit.starter.stage import device_and_dtype
 from toolkit.starter.text import token_ids
 

@@ -1,8 +1,12 @@
 """Makes a trained pipeline folder the shipped one: surveys its words, fits previews, scores it and draws its sheet."""
 
+import copy
+import itertools
 import math
 import shutil
 from collections.abc import Mapping, Set
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +22,11 @@ from toolkit.starter.autoencoder import to_tensor
 from toolkit.starter.card import ALWAYS, EXAMPLES, FAMILY_SLOTS, build_card, write_card
 from toolkit.starter.evaluate import Verdict, collect, draw, evaluate, load_pipeline, prompts, verdicts_on
 from toolkit.starter.families import FAMILY_WORDS
+from toolkit.starter.palettes import PALETTES
 from toolkit.starter.readme import write_readme
 from toolkit.starter.rendering import EVALUATION_SEED, VAE_SEED, render_scenes
 from toolkit.starter.score_families import marks_of
+from toolkit.starter.stage import save_folder
 from toolkit.starter.words import keep_known, unknown_words
 from toolkit.starter.world import COLOURS, STYLES, THINGS
 
@@ -55,7 +61,7 @@ def latent_rgb(vae: AutoencoderTiny) -> dict[str, Any]:
     _, pictures = render_scenes(VAE_SEED, 64)
     pixels = to_tensor(pictures)
     with torch.no_grad():
-        latents = vae.to("cpu").encode(pixels).latents.permute(0, 2, 3, 1).reshape(-1, 4)
+        latents = copy.deepcopy(vae).to("cpu").encode(pixels).latents.permute(0, 2, 3, 1).reshape(-1, 4)
     colours = (F.avg_pool2d(pixels, 8) / 2 + 0.5).permute(0, 2, 3, 1).reshape(-1, 3)
     solution = torch.linalg.lstsq(torch.cat([latents, torch.ones(len(latents), 1)], 1), colours).solution
     *matrix, bias = [[round(value, 5) for value in row] for row in solution.tolist()]
@@ -86,11 +92,19 @@ Shares = Mapping[str, tuple[int, int]]
 
 
 def survey_families(folder: Path, count: int) -> dict[str, Shares]:
-    """The share of each word in each family beside things, over `count` prompts of held-out combinations each."""
-    pipeline, found = load_pipeline(folder), {}
+    """The share of each word in each family beside things, over `count` prompts of held-out combinations each.
+
+    A word that was asked for less than 20 times gets prompts of its own.
+    """
+    pipeline, card, found = load_pipeline(folder), build_card(), {}
     for number, family in enumerate(MEASURES):
         first = SURVEY_SEED + 20_000_000 + 100_000 * number
-        asked = asked_of(family, count, first, build_card())
+        asked = asked_of(family, count, first, card)
+        words = itertools.chain(*FAMILY_SLOTS[family].values(), () if family == "landscape" else PALETTES)
+        for index, word in enumerate(dict.fromkeys(words)):
+            missing = LEAST_ASKED - sum(word in asdict(one).values() for one, _ in asked)
+            if missing > 0:
+                asked += asked_of(family, missing, first + 5_000_000 + 50_000 * index, card, word)
         found[family] = word_counts(family, asked, marks_of(family, pipeline, asked, first)[0])
     return found
 
@@ -117,15 +131,22 @@ def weak_words(found: Mapping[str, Shares]) -> dict[str, tuple[int, int]]:
     return {word: share for word, share in pooled.items() if not _enough(share)}
 
 
-def check_trained(dropped: Set[str]) -> None:
+def check_trained(dropped: Set[str], work: Path) -> None:
     """Raise ModelError when half of the things or colours would be left out: there is little left to ask for then."""
     for what, words in (("things", THINGS), ("colours", COLOURS)):
         kept = [word for word in words if word not in dropped]
         if 2 * len(kept) <= len(words):
+            spent = _minutes_spent(work / "things.pt")
             raise ModelError(
                 f"The model draws only {len(kept)} of {len(words)} {what} rightly in {LEAST_SHARE:.0%} of pictures, "
-                "too few to publish it. Train longer: launch.py starter train --stage things --resume --minutes 60"
+                "too few to publish it. Train longer: launch.py starter train --stage things --resume "
+                f"--minutes {spent + 60}"
             )
+
+
+def _minutes_spent(state: Path) -> int:
+    """How long a stage has been trained, by its saved state; 0 without one."""
+    return round(torch.load(state, map_location="cpu")["budget"]["spent"] / 60) if state.exists() else 0
 
 
 def contact_sheet(pictures: list[np.ndarray], texts: list[str], path: Path, columns: int = 6, side: int = 200) -> None:
@@ -155,12 +176,12 @@ def publish(trained: Path, folder: Path, sheet: Path, count: int = 160) -> dict[
     shares, families = survey(trained, count), survey_families(trained, count // 2)
     weak = weak_words(families)
     dropped = {word for word, (right, asked) in shares.items() if right < LEAST_SHARE * asked} | set(weak)
-    check_trained(dropped - set(ALWAYS))
+    check_trained(dropped - set(ALWAYS), trained.parent)
     for name in PARTS:
-        source, target = trained / name, folder / name
-        if target.is_dir():
-            shutil.rmtree(target)
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+        if (trained / name).is_dir():
+            save_folder(partial(shutil.copytree, trained / name), folder / name)
+        else:
+            shutil.copy(trained / name, folder / name)
     card = build_card(dropped - set(ALWAYS), kept_slots(families))
     pipeline = load_pipeline(folder)
     card["latent_rgb"] = latent_rgb(pipeline.vae)

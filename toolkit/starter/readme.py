@@ -150,11 +150,10 @@ The autoencoder restores 200 held-out scenes with {scores["vae"]["psnr"]:.1f} dB
 {_more(card)}
 ## How it was made
 
-`python launch.py starter train` on a CPU, from random weights, in several rounds: an `AutoencoderTiny` whose first
-three latents are pinned to the 8 x 8 box means of the picture (10 minutes, and 31 for its decoder alone), a two-layer
-`CLIPTextModel` taught to read captions (6 minutes), and a `UNet2DConditionModel` of 8.5 M parameters (92 minutes on
-one core with things, about 240,000 pictures, and 126 minutes with all families) with v-prediction and almost no
-signal at the last step. docs/starter.md tells each round. Every training picture is drawn and said by code in
+`python launch.py starter train`, from random weights: an `AutoencoderTiny` whose first three latents are pinned to the
+8 x 8 box means of the picture, a two-layer `CLIPTextModel` taught to read captions, and a `UNet2DConditionModel` of
+8.5 M parameters with v-prediction and almost no signal at the last step. docs/starter.md tells what each stage does and
+how long it took on one core of a CPU. Every training picture is drawn and said by code in
 `toolkit/starter`; no picture or text of anyone else was used.
 
 Licence: Apache-2.0, for code and weights.

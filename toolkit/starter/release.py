@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from toolkit.starter.adapters import header, write_lora
-from toolkit.starter.cli import ROOT
 from toolkit.starter.draft import RANK as DRAFT_RANK
 from toolkit.starter.evaluate import wilson
+from toolkit.starter.paths import ROOT
 from toolkit.starter.score_draft import DRAFT, STEPS, evaluate_draft
 from toolkit.starter.score_styles import evaluate_styles, style_file
 from toolkit.starter.styles import RANK
@@ -23,9 +23,7 @@ LOOK_NOTES = {
     "blueprint": "white lines on blue squared paper, without other colours",
     "risograph": "three spot inks on cream paper, large dots, plates out of register",
 }
-MADE = (
-    "Trained on a CPU by `python launch.py starter train --stage {stage}`, on scenes that code draws and nothing else."
-)
+MADE = "Trained by `python launch.py starter train --stage {stage}`, on scenes that code draws and nothing else."
 
 
 def write_styles(weights: dict[str, dict[str, torch.Tensor]]) -> None:
@@ -48,7 +46,8 @@ def card_styles() -> dict[str, dict[str, float]]:
             "style": True,
             "weights": [0.0, 1.2],
             "naming": "kohya" if look in KOHYA else "diffusers",
-            "notes": "Needs no word in the prompt. Weight 0 to 1.2; half-way it is between the flat look and its own.",
+            "notes": "Needs no word in the prompt. Weight 0 to 1.2; half-way it is between the flat look and its own. "
+            "It learned on things, not on patterns, landscapes and posters.",
         }
         _write(style_file(look).with_suffix(".json"), card, values, count)
     return scores
@@ -66,16 +65,17 @@ def write_draft(weights: dict[str, torch.Tensor]) -> None:
 
 def card_draft() -> dict[str, float]:
     """Scores the few-step LoRA, writes its card and sheet."""
-    values = evaluate_draft(COUNTS["draft"], sheet=IMAGES / "starter-draft.png")
+    score = evaluate_draft(COUNTS["draft"], sheet=IMAGES / "starter-draft.png")
     card = _lora_card("Limner starter draft", f"A picture in {STEPS} steps without guidance.", "draft") | {
         "activation text": "",
         "preferred weight": 1.0,
         "defaults": {"sampler": "ddim", "steps": STEPS, "guidance": 1.0, "spacing": "trailing"},
-        "notes": "DDIM and Euler take the same steps here; other step counts were not trained. Without the LoRA, four "
-        "steps without guidance reach 93 %; what it adds are clean edges and colours.",
+        "notes": "DDIM and Euler take the same steps here; other step counts were not trained, nor were patterns, "
+        "landscapes and posters. Without the LoRA, four steps without guidance reach "
+        f"{score.details['without_lora']:.0%}; what it adds are clean edges and colours.",
     }
-    _write(DRAFT.with_suffix(".json"), card, values, COUNTS["draft"])
-    return values
+    _write(DRAFT.with_suffix(".json"), card, score.values, COUNTS["draft"])
+    return score.values
 
 
 def _lora_card(title: str, description: str, stage: str) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from diffusers import ControlNetModel
 
-from toolkit.starter.cli import ROOT
-from toolkit.starter.evaluate import wilson
+from toolkit.starter.paths import ROOT
+from toolkit.starter.score import Score
 from toolkit.starter.score_control import control_folder, evaluate_control
 
 IMAGES = ROOT / "docs" / "images"
 COUNT = 60
-MADE = "Trained on a CPU by `python launch.py starter train --stage {stage}`, on pictures that code draws alone."
+MADE = "Trained by `python launch.py starter train --stage {stage}`, on pictures that code draws alone."
 CARDS: dict[str, dict[str, Any]] = {
     "lines": {
         "preprocessors": ["canny", "scribble", "lineart"],
@@ -32,18 +32,18 @@ about half of them with their things where the base alone wouldn't draw them; Eu
 edges of the result within 2 px of the given ones and the other way round. DDIM with guidance 1.7 follows the lines less
 closely (by 0.05 in a trial)."""
 LINES_LIMITS = """\
-The autoencoder sets a limit: such scenes encoded and decoded have an F1 of 0.9. Lines of things that the base doesn't
-know are followed too, but filled with whatever is nearest."""
+The autoencoder sets a limit: such scenes encoded and decoded have an F1 of {limit:.2f}. It learned on things alone;
+lines of things that the base doesn't know are followed too, but filled with whatever is nearest."""
 DEPTH_SCORED = """\
 held-out landscapes with outlines that training never drew, and horizons where the base alone wouldn't have them;
 Euler a, 20 steps, guidance 1. Each column of a picture is cut into sky and layers where the asked colours fit best; F1
 counts these borders within 2 px of the map's and the other way round. Colours are right when the sky is that of the
 asked time and each layer's area has the asked layer's colour."""
 DEPTH_LIMITS = """\
-The autoencoder sets a limit: such landscapes encoded and decoded have an F1 of 0.96. Layers may be of any grey, with
-soft borders too, as long as nearer is lighter; what they show is said by the prompt. Skylines at night follow least,
-as their dark roofs hardly differ from the sky; the sun or moon that a prompt asks for is missing in one of six
-pictures. Things, patterns and posters have no depth."""
+The autoencoder sets a limit: such landscapes encoded and decoded have an F1 of {limit:.2f}. Layers may be of any grey,
+with soft borders too, as long as nearer is lighter; what they show is said by the prompt. Skylines at night follow
+least, as their dark roofs hardly differ from the sky; at times the sun or moon that a prompt asks for is missing.
+Things, patterns and posters have no depth."""
 # What it is, how it is scored, and where its limits are.
 ABOUT = {
     "lines": (
@@ -74,8 +74,7 @@ def write_control(kind: str, model: ControlNetModel) -> None:
 
 def card_control(kind: str) -> dict[str, dict[str, float]]:
     """Scores the ControlNet of a kind, writes its card, README and sheet."""
-    scores = evaluate_control(COUNT, (kind,), IMAGES)
-    values, folder = scores[kind], control_folder(kind)
+    score, folder = evaluate_control(COUNT, (kind,), IMAGES)[kind], control_folder(kind)
     card = {
         "title": f"Limner starter {kind}",
         "licence": "Apache-2.0",
@@ -85,17 +84,21 @@ def card_control(kind: str) -> dict[str, dict[str, float]]:
         **CARDS[kind],
         "preferred weight": 1.0,
         "defaults": {"sampler": "euler_a", "steps": 20, "guidance": 1.0},
-        "scores": values,
-        "intervals": {"colour": wilson(round(values["colour"] * COUNT), COUNT)},
+        "scores": score.values,
+        "intervals": score.intervals,
+        "limit": score.details["f1_limit"],
         "pictures": COUNT,
     }
     (folder / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(_readme(kind, values), encoding="utf-8")
-    return scores
+    (folder / "README.md").write_text(_readme(kind, score), encoding="utf-8")
+    return {kind: score.values}
 
 
-def _readme(kind: str, values: dict[str, float]) -> str:
-    low, high = wilson(round(values["colour"] * COUNT), COUNT)
+def _readme(kind: str, score: Score) -> str:
+    def row(name: str, form: str) -> str:
+        low, high = score.intervals[name]
+        return f"{score.values[name]:{form}} (95 % interval {low:{form}} to {high:{form}})"
+
     what, how, limits = ABOUT[kind]
     return f"""---
 license: apache-2.0
@@ -125,11 +128,11 @@ pipeline("{EXAMPLE[kind]}", hint, num_inference_steps=20, guidance_scale=1).imag
 
 | | |
 |---|---|
-| edge F1 at weight 1 | {values["f1_on"]:.2f} |
-| edge F1 at weight 0 | {values["f1_off"]:.2f} |
-| all colours as the prompt says | {values["colour"]:.1%} (95 % interval {low:.1%} to {high:.1%}) |
+| edge F1 at weight 1 | {row("f1_on", ".2f")} |
+| edge F1 at weight 0 | {row("f1_off", ".2f")} |
+| all colours as the prompt says | {row("colour", ".1%")} |
 
-{limits}
+{limits.format(limit=score.details["f1_limit"])}
 
 {CARDS[kind]["made"]} It starts as the base's own encoder. Licence: Apache-2.0.
 """

@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from transformers import CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
 
 from toolkit.starter.card import write_card
-from toolkit.starter.cli import FOLDER, ROOT
 from toolkit.starter.clip import SIDE, train_clip
 from toolkit.starter.evaluate import load_pipeline
+from toolkit.starter.paths import FOLDER, ROOT
 from toolkit.starter.readme import write_readme
 from toolkit.starter.score_clip import CLIP_FOLDER, evaluate_clip
 from toolkit.starter.score_families import evaluate_families
@@ -24,8 +24,7 @@ from toolkit.starter.upscaler import train_upscaler
 from toolkit.starter.vocabulary import LENGTH
 
 IMAGES = ROOT / "docs" / "images"
-MINUTES = {"clip": 20.0, "upscaler": 5.0}
-MADE = "Trained on a CPU by `python launch.py starter train --stage {stage}`, on pictures drawn by code alone."
+MADE = "Trained by `python launch.py starter train --stage {stage}`, on pictures drawn by code alone."
 
 
 def card_base(folder: Path = FOLDER) -> dict[str, Any]:
@@ -77,7 +76,7 @@ def card_clip() -> dict[str, Any]:
         "title": "Limner starter CLIP",
         "licence": "Apache-2.0",
         "kind": "clip",
-        "description": "Says how well a caption in the starter's words fits a picture. 64 x 64 pixels, 32 tokens.",
+        "description": "Says how well a caption in the starter's words fits a picture of things, 64 x 64 pixels.",
         "made": MADE.format(stage="clip"),
         "scores": score.values,
         "intervals": score.intervals,
@@ -123,7 +122,8 @@ all of which are possible scenes. The right one fits best in **{card["scores"]["
 to {high:.1%}); chance is 6.3 %.
 `python launch.py starter evaluate --only clip` repeats it. Words taken for others most often, right/taken: {missed}.
 
-It knows the starter's words only. A picture is squeezed to 64 x 64 pixels: it sees no small print, no third thing.
+It knows the starter's words for things and their backgrounds only; it never saw a pattern, landscape or poster. A
+picture is squeezed to 64 x 64 pixels: it sees no small print, no third thing.
 
 ## How it was made
 
@@ -177,12 +177,11 @@ def card_upscalers() -> dict[str, float]:
     return score.values
 
 
-def train_model(stage: str, work: Path, minutes: float | None, resume: bool) -> dict[str, Any]:
+def train_model(stage: str, work: Path, minutes: float, resume: bool) -> dict[str, Any]:
     """Trains the stage "clip" or "upscaler", ships its files with cards and sheet, and returns its scores.
 
     `minutes` are those of one upscaler.
     """
-    minutes = minutes or MINUTES[stage]
     if stage == "clip":
         write_clip(train_clip(work, minutes, resume))
         return card_clip()

@@ -1,6 +1,6 @@
 """What every score of the evaluation gives back: shares, their intervals, more numbers, and a sheet of pictures."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def share(marks: Iterable[float]) -> float:
     return round(float(np.mean(list(marks))), 4)
 
 
-def mean_interval(values: list[float]) -> list[float]:
+def mean_interval(values: Sequence[float], digits: int = 2) -> list[float]:
     """The 95 % interval of a mean, as two numbers."""
     half = 1.96 * float(np.std(values, ddof=1)) / len(values) ** 0.5
-    return [round(float(np.mean(values)) - half, 2), round(float(np.mean(values)) + half, 2)]
+    return [round(float(np.mean(values)) - half, digits), round(float(np.mean(values)) + half, digits)]

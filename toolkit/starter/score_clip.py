@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 from transformers import CLIPModel, CLIPProcessor
 
-from toolkit.starter.cli import ROOT
 from toolkit.starter.drawing import draw_scene
 from toolkit.starter.evaluate import wilson
 from toolkit.starter.near_misses import near_misses, say
+from toolkit.starter.paths import ROOT
 from toolkit.starter.publish import contact_sheet
 from toolkit.starter.rendering import EVALUATION_SEED
 from toolkit.starter.score import Score

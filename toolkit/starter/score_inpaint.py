@@ -15,10 +15,10 @@ from PIL import Image
 
 from toolkit.masking import paste_back
 from toolkit.starter.autoencoder import to_tensor
-from toolkit.starter.cli import FOLDER
 from toolkit.starter.drawing import background_image, draw_scene
 from toolkit.starter.evaluate import BATCH, GUIDANCE, STEPS, judge_pictures, prompts, wilson
 from toolkit.starter.near_misses import possible
+from toolkit.starter.paths import FOLDER
 from toolkit.starter.rendering import EVALUATION_SEED
 from toolkit.starter.score import Score, write_sheet
 from toolkit.starter.world import Scene
@@ -151,9 +151,11 @@ def strengths_ordered(
     return [low < middle < high for low, middle, high in zip(*changes, strict=True)], [sources, *results]
 
 
-def evaluate_inpaint(pipeline: StableDiffusionPipeline, quick: bool = False, sheet: Path | None = None) -> Score:
+def evaluate_inpaint(
+    pipeline: StableDiffusionPipeline, quick: bool = False, sheet: Path | None = None, folder: Path = FOLDER
+) -> Score:
     """The share of repainted things that are right, the colour step around them, and whether strengths are ordered."""
-    card = json.loads((FOLDER / "card.json").read_text(encoding="utf-8"))
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     wanted = repaints(16 if quick else 60, card, EVALUATION_SEED + 7_000_000)
     pictures = repaint(pipeline, wanted, EVALUATION_SEED + 7_000_000)
     verdicts = judge_pictures(pictures, [(one.scene, one.text) for one in wanted])

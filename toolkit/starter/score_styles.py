@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.starter.cli import FOLDER
 from toolkit.starter.evaluate import draw, load_pipeline, prompts
 from toolkit.starter.look_judge import judge_looks
 from toolkit.starter.looks import LOOKS
+from toolkit.starter.paths import FOLDER
 from toolkit.starter.rendering import EVALUATION_SEED
 from toolkit.starter.score import share, write_sheet
 

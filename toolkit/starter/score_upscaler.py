@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from spandrel import ImageModelDescriptor, ModelLoader
 
-from toolkit.starter.cli import ROOT
+from toolkit.starter.paths import ROOT
 from toolkit.starter.rendering import EVALUATION_SEED
 from toolkit.starter.score import Score, mean_interval, write_sheet
 from toolkit.starter.textures import HELD_SEED, draw_textures

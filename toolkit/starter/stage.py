@@ -2,12 +2,18 @@
 
 import math
 import os
+import pickle
+import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
+
+from toolkit.errors import ModelError
 
 
 def device_and_dtype() -> tuple[torch.device, torch.dtype]:
@@ -59,6 +65,8 @@ class Budget:
         """Continues from a saved state."""
         self.spent = self._shown = state["spent"]
         self.step = state["step"]
+        if self.spent >= self.seconds:
+            print(f"{self.label}: done already, in {self.spent / 60:.0f} minutes; a larger --minutes takes it further")
         self.pause()
 
 
@@ -68,3 +76,25 @@ def save_atomically(state: dict, path: Path) -> None:
     part = path.with_suffix(".part")
     torch.save(state, part)
     os.replace(part, path)
+
+
+@contextmanager
+def taking_up(path: Path, device: torch.device | str = "cpu", weights_only: bool = True) -> Iterator[Any]:
+    """A saved state to go on from. Raises ModelError for a damaged file, or one that fits another model."""
+    try:
+        yield torch.load(path, map_location=device, weights_only=weights_only)
+    except (RuntimeError, ValueError, KeyError, EOFError, OSError, pickle.UnpicklingError) as error:
+        raise ModelError(
+            f"{path} is damaged or belongs to another model, so training can't go on from it. "
+            "Start this stage without --resume."
+        ) from error
+
+
+def save_folder(write: Callable[[Path], Any], folder: Path) -> None:
+    """Lets `write` fill a folder that takes the place of `folder` once it is whole."""
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    write(part)
+    if folder.exists():
+        shutil.rmtree(folder)
+    os.replace(part, folder)

@@ -14,7 +14,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from toolkit.starter.captions import noun_index
 from toolkit.starter.families import CHOICES, FAMILIES, choose_family, say
-from toolkit.starter.stage import Budget
+from toolkit.starter.stage import Budget, save_folder
 from toolkit.starter.vocabulary import LENGTH, build_tokenizer
 
 WIDTH = 128
@@ -152,5 +152,5 @@ def train_text_encoder(
             f"loss {loss.item():.3f}, {right:.0%} captions wholly understood, spread {hidden.std():.2f}, "
             f"moved {moved.item():.5f}"
         )
-    encoder.save_pretrained(work / "text_encoder")
+    save_folder(encoder.save_pretrained, work / "text_encoder")
     return tokenizer, encoder

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from toolkit.starter.stage import Budget, save_atomically
+from toolkit.starter.stage import Budget, save_atomically, taking_up
 
 SAVE_EVERY = 60.0
 
@@ -23,10 +23,10 @@ class Trainer:
     def resume(self) -> None:
         """Takes up a saved state, if there is one."""
         if self.path.exists():
-            state = torch.load(self.path, map_location=self.weights[0].device)
-            for weight, value in zip(self.weights, state["weights"], strict=True):
-                weight.data.copy_(value)
-            self.optimizer.load_state_dict(state["optimizer"])
+            with taking_up(self.path, self.weights[0].device) as state:
+                for weight, value in zip(self.weights, state["weights"], strict=True):
+                    weight.data.copy_(value)
+                self.optimizer.load_state_dict(state["optimizer"])
             self.budget.load(state["budget"])
             self.rng.seed(self.budget.step)
             torch.manual_seed(self.budget.step)

@@ -12,9 +12,9 @@ from PIL import Image
 from spandrel.architectures.Compact import Compact
 
 from toolkit.starter.autoencoder import to_tensor
-from toolkit.starter.cli import FOLDER
 from toolkit.starter.drawing import draw_scene
-from toolkit.starter.stage import Budget, device_and_dtype, save_atomically
+from toolkit.starter.paths import FOLDER
+from toolkit.starter.stage import Budget, device_and_dtype, save_atomically, taking_up
 from toolkit.starter.textures import TEXTURE_SEED, draw_textures
 from toolkit.starter.world import sample_scene
 
@@ -140,9 +140,9 @@ class UpscalerTraining:
     def resume(self) -> None:
         """Takes up a saved state, if there is one."""
         if self.saved.exists():
-            state = torch.load(self.saved, map_location=self.device)
-            for name in ("model", "average", "optimizer"):
-                getattr(self, name).load_state_dict(state[name])
+            with taking_up(self.saved, self.device) as state:
+                for name in ("model", "average", "optimizer"):
+                    getattr(self, name).load_state_dict(state[name])
             self.budget.load(state["budget"])
             self.rng.seed(self.budget.step)
             torch.manual_seed(self.budget.step)
