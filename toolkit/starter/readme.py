@@ -32,10 +32,10 @@ def _more(card: dict[str, Any]) -> str:
         families = f"""
 ## Patterns, landscapes and posters
 
-Held-out combinations again, 80 prompts each. A word is right when, of the drawings that differ from the asked one in
-that word alone, the asked one is the nearest to the picture; the period is measured by autocorrelation; a palette is
-near when the colour of every area (its median) is within ΔE 12 of one of its colours. “tile” and “no seam” are of
-patterns drawn to be tiled.
+Held-out combinations again, 80 prompts each with seeds of their own ({_counts(card)}).
+A word is right when, of the drawings that differ from the asked one in that word alone, the asked one is the nearest to
+the picture; the period is measured by autocorrelation; a palette is near when the colour of every area (its median) is
+within ΔE 12 of one of its colours. “tile” and “no seam” are of patterns drawn to be tiled.
 
 | | share | 95 % interval |
 |---|---|---|
@@ -78,6 +78,11 @@ def _families(card: dict[str, Any]) -> str:
     if found:
         found.append(f"* Palettes for patterns and posters: {_list(card['palettes'])}.")
     return "".join(line + "\n" for line in found)
+
+
+def _counts(card: dict[str, Any]) -> str:
+    """How many different subjects are among the families' prompts."""
+    return "different ones: " + ", ".join(f"{count} {family}s" for family, count in card["combinations"].items())
 
 
 def _family_rows(card: dict[str, Any]) -> str:

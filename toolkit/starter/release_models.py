@@ -15,7 +15,7 @@ from toolkit.starter.evaluate import load_pipeline
 from toolkit.starter.paths import FOLDER, ROOT
 from toolkit.starter.readme import write_readme
 from toolkit.starter.score_clip import CLIP_FOLDER, evaluate_clip
-from toolkit.starter.score_families import evaluate_families
+from toolkit.starter.score_families import combinations, evaluate_families
 from toolkit.starter.score_inpaint import evaluate_inpaint
 from toolkit.starter.score_negative import evaluate_negative
 from toolkit.starter.score_upscaler import SCALES, evaluate_upscaler, upscaler_path
@@ -39,6 +39,7 @@ def card_base(folder: Path = FOLDER) -> dict[str, Any]:
     }
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     card["more_scores"] = {part: score.values | score.details for part, score in parts.items()}
+    card["combinations"] = combinations(known)
     card["more_intervals"] = {part: score.intervals for part, score in parts.items()}
     write_card(card, folder)
     write_readme(card, folder)

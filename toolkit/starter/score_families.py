@@ -1,6 +1,6 @@
 """Scores patterns, landscapes and posters on combinations and seeds that training never saw."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,19 @@ def tile_marks(
     return marks, pictures
 
 
+def _requests(card: Mapping[str, Any], count: int) -> Iterator[tuple[str, int, list[tuple[Any, str]]]]:
+    """Each family that the card knows, its first seed, and what is asked for."""
+    for number, family in enumerate(MEASURES):
+        if family in card["known_words"]:
+            first = FIRST_SEED + 100_000 * number
+            yield family, first, asked_of(family, count, first, card)
+
+
+def combinations(card: Mapping[str, Any]) -> dict[str, int]:
+    """How many different subjects are among the prompts of each family; the others are asked for again."""
+    return {family: len({subject for subject, _ in asked}) for family, _, asked in _requests(card, COUNTS[False])}
+
+
 def evaluate_families(
     pipeline: StableDiffusionPipeline, card: Mapping[str, Any], quick: bool = False, sheets: Path | None = None
 ) -> Score:
@@ -49,11 +62,7 @@ def evaluate_families(
     "pattern.tile" and "pattern.no_seam" are of patterns drawn to be tiled. Families the card doesn't know are left out.
     """
     score, count = Score({}), COUNTS[quick]
-    for number, family in enumerate(MEASURES):
-        if family not in card["known_words"]:
-            continue
-        first = FIRST_SEED + 100_000 * number
-        asked = asked_of(family, count, first, card)
+    for family, first, asked in _requests(card, count):
         marks, pictures = marks_of(family, pipeline, asked, first)
         for right in marks:
             right["all"] = all(value for name, value in right.items() if name not in BESIDE_WORDS)
