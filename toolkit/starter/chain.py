@@ -43,7 +43,7 @@ STAGES = {
     "publish": Stage(None, ("denoiser", "judge")),
     "styles": Stage(8, ("publish",), ("style-*.pt",)),
     "control": Stage(35, ("publish",), ("control-lines.pt",)),
-    "depth": Stage(45, ("publish",), ("control-depth.pt",)),
+    "depth": Stage(60, ("publish",), ("control-depth.pt",)),
     "draft": Stage(11, ("publish",), ("draft.pt", "draft-pairs.pt")),
     "clip": Stage(20, ("publish",), ("clip.pt",)),
     "upscaler": Stage(5, ("publish",), ("upscaler-x*.pt",)),
