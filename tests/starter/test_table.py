@@ -59,7 +59,7 @@ def test_of_another_folder_some_parts_are_scored(parser, capsys, tmp_path):
     assert "There is no model" in capsys.readouterr().err
     (tmp_path / "model_index.json").write_text("{}")
     assert run(parser.parse_args(words)) == 2
-    assert "has no card.json yet" in capsys.readouterr().err
+    assert "has no card.json" in capsys.readouterr().err
     (tmp_path / "card.json").write_text("{}")
     assert run(parser.parse_args([*words, "--only", "clip"])) == 2
     assert f"of another folder {', '.join(OWN_PARTS)} can be scored" in capsys.readouterr().err

@@ -5,6 +5,7 @@ import shutil
 import pytest
 import torch
 from diffusers import AutoencoderTiny, UNet2DConditionModel
+from safetensors.torch import load_file
 
 from toolkit.errors import ModelError
 from toolkit.starter.autoencoder import train_autoencoder
@@ -12,6 +13,7 @@ from toolkit.starter.chain import MORE
 from toolkit.starter.clip import train_clip
 from toolkit.starter.control import KINDS, train_control
 from toolkit.starter.denoiser import prepare_latents, train_denoiser
+from toolkit.starter.folder import write_vae
 from toolkit.starter.paths import FOLDER
 
 # Time for one step or a few; every stage takes at least one.
@@ -55,6 +57,9 @@ def test_the_decoder_learns_textures_and_latents_keep_their_meaning(tmp_path):
     after = AutoencoderTiny.from_pretrained(tmp_path / "vae").state_dict()
     moved = {name.partition(".")[0] for name, value in after.items() if not torch.equal(value, before[name])}
     assert moved == {"decoder"}
+    write_vae(first, tmp_path / "folder")
+    kept = load_file(tmp_path / "folder" / "vae" / "diffusion_pytorch_model.safetensors")
+    assert {value.dtype for value in kept.values()} == {torch.float16}
 
 
 def test_a_state_of_another_model_is_a_sentence(tmp_path):

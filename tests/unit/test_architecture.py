@@ -69,7 +69,7 @@ def test_files_are_small_and_named_for_what_they_are(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["launch.py", "toolkit/starter/cli.py", *(relative(path) for path in (ROOT / "toolkit/commands").glob("*.py"))],
+    ["launch.py", *(f"toolkit/starter/{name}.py" for name in ("cli", "chain", "paths")), *(relative(path) for path in (ROOT / "toolkit/commands").glob("*.py"))],
 )
 def test_launcher_needs_only_the_standard_library(name: str) -> None:
     roots = {module.split(".")[0] for module in imported(ROOT / name, only_at_import=True)}

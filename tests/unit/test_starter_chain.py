@@ -5,7 +5,7 @@ import argparse
 import pytest
 
 from toolkit.starter import chain
-from toolkit.starter.chain import AFTER_PUBLISH, STAGES
+from toolkit.starter.chain import BESIDE, STAGES
 from toolkit.starter.cli import add_arguments, run
 
 PARTS = ("vae", "text_encoder", "tokenizer", "unet")
@@ -22,8 +22,6 @@ def ran(monkeypatch):
             path = args.work / name.replace("*", "neon")
             if not path.is_dir():
                 path.write_text(f"new {stage}")
-        if stage == "denoiser":
-            (args.work / "folder").mkdir(exist_ok=True)
 
     monkeypatch.setattr(chain, "_run", leave)
     return stages
@@ -92,7 +90,7 @@ def test_an_interrupted_run_is_not_finished_with_an_earlier_ones_states(train, r
     with pytest.raises(KeyboardInterrupt):
         train()
     work = tmp_path / "work"
-    assert not any((work / name).exists() for name in ("latents.pt", "denoiser.pt", "things.pt", "clip.pt"))
+    assert not any((work / name).exists() for name in ("latents.pt", "denoiser.pt", "folder", "clip.pt"))
     assert (work / "earlier" / "denoiser.pt").exists()
 
 
@@ -103,6 +101,15 @@ def test_one_stage_begun_anew_sets_aside_what_stood_on_it(train, ran, tmp_path):
     assert (work / "earlier" / "things.pt").exists()
     assert not (work / "things.pt").exists()
     assert (work / "style-neon.pt").exists()
+    assert train("--stage", "text")[0] == 0
+    assert not (work / "folder").exists()
+    assert not (work / "style-neon.pt").exists()
+
+
+def test_words_that_go_on_from_a_model_keep_what_stood_on_them(train, ran, tmp_path, trained):
+    train()
+    assert train("--stage", "text", "--start", str(trained))[0] == 0
+    assert (tmp_path / "work" / "denoiser.pt").exists()
 
 
 def test_a_stage_that_lacks_something_sets_nothing_aside(train, ran, tmp_path):
@@ -129,6 +136,27 @@ def test_a_whole_run_from_a_model_keeps_its_autoencoder(train, ran, tmp_path, tr
     assert (tmp_path / "work" / "vae" / "config.json").read_text() == "vae"
 
 
+def test_a_resumed_run_goes_on_with_its_own_options(train, ran, trained, monkeypatch):
+    train("--start", str(trained), "--more", "poster=0.2")
+    seen = []
+    monkeypatch.setattr(chain, "_run", lambda stage, args: seen.append((stage, args.start, dict(args.more))))
+    train("--resume")
+    assert ("denoiser", trained, {"poster": 0.2}) in seen
+    assert "text" not in {stage for stage, *_ in seen}
+
+
+def test_words_are_learned_by_a_run_that_stopped_before_them(train, ran, trained, monkeypatch):
+    def stops(stage, args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(chain, "_run", stops)
+        with pytest.raises(KeyboardInterrupt):
+            train("--start", str(trained))
+    assert train("--resume")[0] == 0
+    assert "text" in ran
+
+
 def test_a_model_elsewhere_ends_with_publishing(train, ran):
     code, said = train(out="mine")
     assert code == 0
@@ -136,7 +164,7 @@ def test_a_model_elsewhere_ends_with_publishing(train, ran):
     assert "trained for" in said
 
 
-@pytest.mark.parametrize("stage", AFTER_PUBLISH)
+@pytest.mark.parametrize("stage", BESIDE)
 def test_what_goes_beside_the_model_takes_no_out(train, ran, stage):
     code, said = train("--stage", stage, out="mine")
     assert code == 2
@@ -152,6 +180,7 @@ def test_what_goes_beside_the_model_takes_no_out(train, ran, stage):
         (("--stage", "clip", "--start", "models"), "The stage clip takes no --start"),
         (("--stage", "vae", "--more", "thing=0.5"), "The stage vae takes no --more"),
         (("--stage", "text", "--start", "nowhere"), "no trained model to go on from at nowhere: text_encoder"),
+        (("--stage", "decoder", "--start", "models"), "The stage decoder takes no --start"),
     ],
 )
 def test_options_that_a_stage_cannot_follow_are_refused(train, ran, words, sentence):
@@ -159,6 +188,23 @@ def test_options_that_a_stage_cannot_follow_are_refused(train, ran, words, sente
     assert code == 2
     assert sentence in said
     assert not ran
+
+
+def test_a_start_that_a_new_run_would_set_aside_is_refused(train, ran, tmp_path, trained):
+    inside = tmp_path / "work" / "folder"
+    inside.parent.mkdir()
+    trained.rename(inside)
+    code, said = train("--stage", "denoiser", "--start", str(inside))
+    assert code == 2
+    assert "copy it elsewhere first" in said
+    assert (inside / "unet").exists()
+
+
+def test_more_minutes_for_what_keeps_no_state_are_refused(train, ran):
+    train()
+    code, said = train("--stage", "text", "--resume", "--minutes", "9")
+    assert code == 2
+    assert "The stage text is done and can't go on" in said
 
 
 @pytest.mark.parametrize("wrong", ["0", "-3", "nan", "inf", "soon"])

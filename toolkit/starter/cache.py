@@ -99,7 +99,7 @@ class LatentCache:
 
     def load(self, path: Path) -> None:
         """Takes up a kept cache."""
-        with taking_up(path, weights_only=False) as state:
+        with taking_up(path, weights_only=False, otherwise="Make it anew with `--stage scenes`.") as state:
             self.subjects, self.drawn = state["subjects"], state["drawn"]
             for name, latents in state["latents"].items():
                 self.latents[name][: len(latents)] = latents

@@ -12,9 +12,10 @@ from toolkit.starter.paths import FOLDER, JUDGE, SHEET
 
 # What the denoiser is shown beyond its share where nothing else is asked for: things take longest of all.
 MORE = {"denoiser": {"thing": 0.3}, "things": {"thing": 0.4}}
-BESIDE = ("styles", "control", "depth", "draft")
-# The part of a pipeline folder that a stage goes on from with --start.
-PARTS = {"decoder": "vae", "text": "text_encoder", "denoiser": "unet"}
+BESIDE = ("styles", "control", "depth", "draft", "clip", "upscaler")
+# The part of a pipeline folder that a stage goes on from with --start, and what it takes from there as it is.
+PARTS = {"text": "text_encoder", "denoiser": "unet"}
+BROUGHT = {"all": ("vae",), "text": (), "denoiser": ("vae", "text_encoder", "tokenizer")}
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,11 @@ class Stage:
 
 
 STAGES = {
-    "vae": Stage(10, (), ("vae", "vae.pt"), "vae", ("decoder", "scenes", "denoiser", "things")),
+    "vae": Stage(10, (), ("vae", "vae.pt"), "vae", ("decoder", "scenes", "denoiser", "things", *BESIDE)),
     "decoder": Stage(30, ("vae",), ("decoder.pt",)),
-    "text": Stage(3, (), ("text_encoder", "tokenizer"), "text_encoder", ("denoiser", "things")),
+    "text": Stage(3, (), ("text_encoder", "tokenizer"), "text_encoder", ("denoiser", "things", *BESIDE)),
     "scenes": Stage(None, ("vae",), ("latents.pt",), "latents.pt"),
-    "denoiser": Stage(150, ("vae", "text", "scenes"), ("denoiser.pt",), stale=("things",)),
+    "denoiser": Stage(150, ("vae", "text", "scenes"), ("denoiser.pt", "folder"), stale=("things",)),
     "things": Stage(100, ("denoiser",), ("things.pt",)),
     "judge": Stage(None),
     "publish": Stage(None, ("denoiser", "judge")),
@@ -48,19 +49,18 @@ STAGES = {
     "clip": Stage(20, ("publish",), ("clip.pt",)),
     "upscaler": Stage(5, ("publish",), ("upscaler-x*.pt",)),
 }
-AFTER_PUBLISH = tuple(STAGES)[tuple(STAGES).index("publish") + 1 :]
 
 
 def train(args: argparse.Namespace) -> None:
     """Runs the stages that the command line asks for. Raises ModelError for options that can't be followed."""
     elsewhere = args.out.resolve() != FOLDER.resolve()
+    _recall(args)
     _check(args, elsewhere)
     try:
         args.work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ModelError(f"{args.work} can't be the work folder: {error.strerror}.") from None
-    stages = _stages(args, elsewhere)
-    for stage in stages:
+    for stage in _stages(args, elsewhere):
         if _through(stage, args, elsewhere):
             print(f"{stage}: done already")
             continue
@@ -74,19 +74,31 @@ def train(args: argparse.Namespace) -> None:
 def _stages(args: argparse.Namespace, elsewhere: bool) -> tuple[str, ...]:
     """The stages to run, once nothing in the work folder can be taken for theirs that isn't, and --start is there."""
     whole, fresh = args.stage == "all", not args.resume
-    stages = tuple(name for name in STAGES if not (elsewhere and name in AFTER_PUBLISH)) if whole else (args.stage,)
+    stages = tuple(name for name in STAGES if not (elsewhere and name in BESIDE)) if whole else (args.stage,)
     if whole and fresh:
-        _set_aside(args.work, stages)
+        _set_aside(args, stages)
     if args.start:
-        _bring(args.start, args.work)
+        _bring(args)
         if stages == ("denoiser",) and not (args.work / STAGES["scenes"].product).exists():
             stages = ("scenes", "denoiser")
         stages = tuple(name for name in stages if name != "vae")
     if missing := _missing(stages[0], args.work):
         raise ModelError(missing)
     if fresh and not whole:
-        _set_aside(args.work, stages)
+        _set_aside(args, stages)
+    if fresh and args.stage in ("all", "denoiser"):
+        kept = {"start": str(args.start.resolve()) if args.start else None, "more": args.more}
+        (args.work / "options.json").write_text(json.dumps(kept), encoding="utf-8")
     return stages
+
+
+def _recall(args: argparse.Namespace) -> None:
+    """Takes up --start and --more of the run that is resumed, where they aren't given again."""
+    kept = args.work / "options.json"
+    if args.resume and args.stage in ("all", "denoiser") and kept.exists():
+        found = json.loads(kept.read_text(encoding="utf-8"))
+        args.start = args.start or (Path(found["start"]) if found["start"] else None)
+        args.more = args.more or [tuple(one) for one in found["more"]]
 
 
 def _check(args: argparse.Namespace, elsewhere: bool) -> None:
@@ -104,13 +116,19 @@ def _check(args: argparse.Namespace, elsewhere: bool) -> None:
         absent = [part for part in wanted if not (args.start / part / "config.json").is_file()]
         if absent:
             raise ModelError(f"There is no trained model to go on from at {args.start}: {absent[0]} is missing.")
-    if elsewhere and stage in AFTER_PUBLISH:
+        if not args.resume and args.start.resolve().is_relative_to(args.work.resolve()):
+            raise ModelError(f"{args.start} lies in {args.work}, where a new run begins; copy it elsewhere first.")
+    if args.resume and args.minutes and (args.work / (STAGES[stage].product or "-")).exists():
+        raise ModelError(f"The stage {stage} is done and can't go on; without --resume it begins anew.")
+    if elsewhere and stage in BESIDE:
         raise ModelError(f"The stage {stage} works on {FOLDER} and writes beside it, so it takes no --out.")
 
 
-def _set_aside(work: Path, stages: tuple[str, ...]) -> None:
-    """Moves what earlier runs of stages left to `work`/earlier, so that nothing of it is taken for this run's."""
-    stale = [other for stage in stages for other in STAGES[stage].stale]
+def _set_aside(args: argparse.Namespace, stages: tuple[str, ...]) -> None:
+    """Moves what earlier runs of stages left to the work folder's `earlier`; nothing of it is taken for this run's."""
+    work = args.work
+    # Words that go on from a trained model mean what they meant before.
+    stale = [other for stage in stages if not (stage == "text" and args.start) for other in STAGES[stage].stale]
     names = [name for stage in dict.fromkeys((*stages, *stale)) for name in STAGES[stage].leaves]
     for path in [path for name in names for path in sorted(work.glob(name))]:
         kept = work / "earlier" / path.name
@@ -120,16 +138,16 @@ def _set_aside(work: Path, stages: tuple[str, ...]) -> None:
         path.replace(kept)
 
 
-def _bring(start: Path, work: Path) -> None:
-    """Copies from `start` the parts that `work` lacks, so that a later stage can go on from there."""
-    for part in ("vae", "text_encoder", "tokenizer"):
-        if not (work / part).exists() and (start / part).is_dir():
-            shutil.copytree(start / part, work / part)
+def _bring(args: argparse.Namespace) -> None:
+    """Copies from --start what the work folder lacks and no stage of this run makes."""
+    for part in BROUGHT[args.stage]:
+        if not (args.work / part).exists() and (args.start / part).is_dir():
+            shutil.copytree(args.start / part, args.work / part)
 
 
 def _through(stage: str, args: argparse.Namespace, elsewhere: bool) -> bool:
     if stage == "judge":
-        return JUDGE.exists() and (args.resume or elsewhere)
+        return JUDGE.exists() and (args.resume or (elsewhere and args.stage == "all"))
     product = STAGES[stage].product
     return args.resume and bool(product) and (args.work / product).exists()
 
@@ -149,7 +167,11 @@ def _run(stage: str, args: argparse.Namespace) -> None:
     if stage in ("vae", "decoder"):
         from toolkit.starter.autoencoder import train_autoencoder
 
-        train_autoencoder(work, minutes, resume, (args.start or work) if stage == "decoder" else None)
+        model = train_autoencoder(work, minutes, resume, work if stage == "decoder" else None)
+        if stage == "decoder" and (work / "folder").exists():
+            from toolkit.starter.folder import write_vae
+
+            write_vae(model, work / "folder")
     elif stage == "text":
         from toolkit.starter.text import train_text_encoder
 
@@ -160,7 +182,7 @@ def _run(stage: str, args: argparse.Namespace) -> None:
         prepare_latents(work)
     elif stage in MORE:
         _run_denoiser(stage, args, minutes)
-    elif stage in BESIDE:
+    elif stage in ("styles", "control", "depth", "draft"):
         from toolkit.starter.beside import train_beside
 
         print(json.dumps(train_beside(stage, work, minutes, resume)))
@@ -184,7 +206,7 @@ def _run_denoiser(stage: str, args: argparse.Namespace, minutes: float) -> None:
     start = args.work / "folder" if stage == "things" else args.start
     trained = train_denoiser(args.work, minutes, args.resume, start, asked or usual, stage=stage)
     if trained and stage == "denoiser":
-        _set_aside(args.work, ("things",))
+        _set_aside(args, ("things",))
 
 
 def _publish(args: argparse.Namespace) -> None:

@@ -33,11 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "are several; in place of its usual one",
     )  # fmt: skip
     train.add_argument(
-        "--start", type=Path, help="a trained model's folder that the stages decoder, text and denoiser go on from"
+        "--start",
+        type=Path,
+        help="a trained model's folder: text and denoiser go on from it, its autoencoder is kept",
     )
     train.add_argument(
         "--more", type=family_part, action="append", default=[], metavar="FAMILY=PART",
-        help="a family to show the denoiser beyond its share, in place of thing=0.3; several come to less than 1",
+        help="a family to show beyond its share, in place of thing=0.3 (denoiser), thing=0.4 (things); below 1 in all",
     )  # fmt: skip
     train.add_argument("--work", type=Path, default=WORK, help="where unfinished training is kept")
     train.add_argument("--out", type=Path, default=FOLDER, help="where the finished model goes")
@@ -97,7 +99,7 @@ def _wrong(args: argparse.Namespace, only: Sequence[str]) -> str:
     if not (args.folder / "model_index.json").exists():
         return f"There is no model at {args.folder}. Train one with `launch.py starter train`."
     if not (args.folder / "card.json").exists():
-        return f"The model at {args.folder} has no card.json yet; `starter train --stage publish --out DIR` makes one."
+        return f"The model at {args.folder} has no card.json: `starter train --stage publish` writes one."
     unknown = [part for part in only if part not in PARTS]
     if unknown:
         return f"There is no part “{unknown[0]}” to score; there are {', '.join(PARTS)}."

@@ -108,7 +108,7 @@ def train_control(
     if resume:
         training.trainer.resume()
         # Pictures that no earlier part of the training has drawn.
-        training.first += training.trainer.budget.step * FRESH
+        training.first += scenes + training.trainer.budget.step * FRESH
     training.draw(scenes)
     training.trainer.run(training.loss)
     return training.model.to("cpu", torch.float16)

@@ -58,7 +58,9 @@ def _control(folder: Path, quick: bool, sheets: Path) -> Score:
     count = CONTROL_COUNTS[quick]
     found = evaluate_control(count, sheets=sheets)
     return Score(
-        {name: score.values for name, score in found.items()}, {name: score.intervals for name, score in found.items()}
+        {name: score.values for name, score in found.items()},
+        {name: score.intervals for name, score in found.items()},
+        {f"{name}_f1_limit": score.details["f1_limit"] for name, score in found.items()},
     )
 
 

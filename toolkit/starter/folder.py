@@ -47,6 +47,11 @@ def build_pipeline(
     )  # fmt: skip
 
 
+def write_vae(model: AutoencoderTiny, folder: Path) -> None:
+    """Puts an autoencoder into a pipeline's folder, in half precision."""
+    copy.deepcopy(model).to("cpu", torch.float16).save_pretrained(folder / "vae")
+
+
 def write_folder(pipeline: StableDiffusionPipeline, folder: Path) -> None:
     """Saves the pipeline in half precision to `folder`; its other files (card, README) stay."""
     part = folder.with_name(folder.name + ".part")

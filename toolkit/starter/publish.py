@@ -23,6 +23,7 @@ from toolkit.starter.card import ALWAYS, EXAMPLES, FAMILY_SLOTS, build_card, wri
 from toolkit.starter.evaluate import Verdict, collect, draw, evaluate, load_pipeline, prompts, verdicts_on
 from toolkit.starter.families import FAMILY_WORDS
 from toolkit.starter.palettes import PALETTES
+from toolkit.starter.paths import WORK
 from toolkit.starter.readme import write_readme
 from toolkit.starter.rendering import EVALUATION_SEED, VAE_SEED, render_scenes
 from toolkit.starter.score_families import marks_of
@@ -137,10 +138,11 @@ def check_trained(dropped: Set[str], work: Path) -> None:
         kept = [word for word in words if word not in dropped]
         if 2 * len(kept) <= len(words):
             spent = _minutes_spent(work / "things.pt")
+            where = "" if work == WORK else f"--work {work} "
             raise ModelError(
                 f"The model draws only {len(kept)} of {len(words)} {what} rightly in {LEAST_SHARE:.0%} of pictures, "
-                "too few to publish it. Train longer: launch.py starter train --stage things --resume "
-                f"--minutes {spent + 60}"
+                "too few to publish it. Train longer, then publish: launch.py starter train --stage things --resume "
+                f"{where}--minutes {spent + 60}"
             )
 
 

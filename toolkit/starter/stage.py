@@ -79,20 +79,28 @@ def save_atomically(state: dict, path: Path) -> None:
 
 
 @contextmanager
-def taking_up(path: Path, device: torch.device | str = "cpu", weights_only: bool = True) -> Iterator[Any]:
-    """A saved state to go on from. Raises ModelError for a damaged file, or one that fits another model."""
+def taking_up(
+    path: Path, device: torch.device | str = "cpu", *, weights_only: bool = True,
+    otherwise: str = "Start this stage without --resume.",
+) -> Iterator[Any]:  # fmt: skip
+    """A saved state to go on from. Raises ModelError for a damaged file, or one that fits another model, with what to
+    do `otherwise`.
+    """
     try:
         yield torch.load(path, map_location=device, weights_only=weights_only)
-    except (RuntimeError, ValueError, KeyError, EOFError, OSError, pickle.UnpicklingError) as error:
+    except torch.OutOfMemoryError:
+        raise
+    except (
+        RuntimeError, ValueError, KeyError, AttributeError, ImportError, EOFError, OSError, pickle.UnpicklingError
+    ) as error:  # fmt: skip
         raise ModelError(
-            f"{path} is damaged or belongs to another model, so training can't go on from it. "
-            "Start this stage without --resume."
+            f"{path} is damaged or belongs to another model, so training can't go on from it. {otherwise}"
         ) from error
 
 
 def save_folder(write: Callable[[Path], Any], folder: Path) -> None:
     """Lets `write` fill a folder that takes the place of `folder` once it is whole."""
-    part = folder.with_name(folder.name + ".part")
+    part = folder.with_name(folder.name + ".new")
     shutil.rmtree(part, ignore_errors=True)
     write(part)
     if folder.exists():

@@ -44,7 +44,7 @@ def _number(name: str, value: float) -> str:
     last = name.rsplit(".", 1)[-1]
     if last.endswith(("psnr", "_db")):
         return f"{value:.2f} dB"
-    if last.startswith("f1"):
+    if "f1" in last:
         return f"{value:.3f}"
     return f"{value:.2f}" if last == "border_step" else f"{value:.1%}"
 
