@@ -38,7 +38,7 @@ STAGES = {
     "decoder": Stage(30, ("vae",), ("decoder.pt",)),
     "text": Stage(3, (), ("text_encoder", "tokenizer"), "text_encoder", ("denoiser", "things", *BESIDE)),
     "scenes": Stage(None, ("vae",), ("latents.pt",), "latents.pt"),
-    "denoiser": Stage(150, ("vae", "text", "scenes"), ("denoiser.pt", "folder"), stale=("things",)),
+    "denoiser": Stage(180, ("vae", "text", "scenes"), ("denoiser.pt", "folder"), stale=("things",)),
     "things": Stage(100, ("denoiser",), ("things.pt",)),
     "judge": Stage(None),
     "publish": Stage(None, ("denoiser", "judge")),

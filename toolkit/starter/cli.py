@@ -21,7 +21,7 @@ SHOWN = ("simple", "thing", "pattern", "landscape", "poster")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the commands `train` and `evaluate` to a parser."""
     commands = parser.add_subparsers(dest="starter_command", required=True)
-    train = commands.add_parser("train", help="train the starter from scratch: about eight hours on one core")
+    train = commands.add_parser("train", help="train the starter from scratch: about nine hours on one core")
     train.add_argument("--stage", choices=(*STAGES, "all"), default="all", help="each stage needs those before it")
     train.add_argument(
         "--resume", action="store_true",
