@@ -101,7 +101,7 @@ def test_a_model_that_draws_few_things_is_not_published(tmp_path):
     check_trained(set(THINGS[:6]), tmp_path)
     with pytest.raises(ModelError, match=f"only 7 of {len(THINGS)} things") as refused:
         check_trained(set(THINGS[7:]), tmp_path)
-    assert str(refused.value).endswith("--stage things --resume --minutes 60")
+    assert str(refused.value).endswith(f"--stage things --resume --work {tmp_path} --minutes 60")
     torch.save({"budget": {"spent": 6000.0, "step": 9}}, tmp_path / "things.pt")
     with pytest.raises(ModelError, match=r"colours.*--minutes 160"):
         check_trained(set(COLOURS), tmp_path)
