@@ -38,8 +38,8 @@ def test_a_style_is_applied_seen_and_taken_off_again(desk: Desk) -> None:
     desk.page.get_by_role("button", name="Take off the style").click()
     expect(card).to_have_attribute("aria-pressed", "false")
     expect(desk.page.locator("#lm-final")).not_to_be_visible()
-    desk.draw("a red fish")
-    assert desk.jobs()[-1]["request"]["prompt"] == "a red fish"
+    desk.draw("a green fish")  # another prompt: the caption tells its picture from the first one
+    assert desk.jobs()[-1]["request"]["prompt"] == "a green fish"
 
 
 def test_words_stand_for_numbers_and_numbers_can_be_wrong(desk: Desk) -> None:
