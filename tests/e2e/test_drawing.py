@@ -181,3 +181,12 @@ def test_two_browsers_see_nothing_of_each_other(person: Callable[..., Desk]) -> 
     assert other.context.request.get(picture["thumb"]).status == 404
     assert other.context.request.delete(f"/limner/pictures/{picture['id']}").status == 404
     expect(one.finished).to_have_count(1)
+
+
+def test_the_page_says_how_long_the_drawing_took_and_counts_no_second_twice(desk: Desk, pace: Pace) -> None:
+    pace(0.15)  # a few seconds in all
+    desk.draw("a red fish")
+    status = desk.page.locator("#lm-status-text")
+    expect(status).to_have_text(re.compile(r"^Drawn in \d+ s$"))
+    said = int(status.inner_text().split()[2])
+    assert abs(said - desk.jobs()[-1]["seconds"]["total"]) <= 0.51

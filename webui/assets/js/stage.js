@@ -167,7 +167,7 @@ function statusText(drawing) {
   if (drawing.state === "cancelled") return "Stopped. Nothing was saved.";
   if (drawing.state === "interrupted") return "The studio was closed while this was drawn.";
   if (drawing.state === "failed") return "This didn’t work.";
-  const total = Object.values(drawing.seconds ?? {}).reduce((sum, each) => sum + each, 0);
+  const total = drawing.seconds?.total; // of all phases, without the wait before them
   return total ? `Drawn in ${duration(total)}` : "";
 }
 
